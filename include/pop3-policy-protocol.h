@@ -1,0 +1,230 @@
+#ifndef POP3_POLICY_PROTOCOL_H
+#define POP3_POLICY_PROTOCOL_H
+
+/* The line protocol between the mail processes and the pop3-policy service.
+
+   Both sides first send the handshake line
+       VERSION <tab> pop3-policy <tab> MAJOR <tab> MINOR
+   and close the connection when the other's major version differs.
+
+   Then messages. A message is one line, followed by as many item lines as its
+   "items" field says:
+
+       VERB <tab> ID { <tab> KEY=VALUE } [ <tab> items=N ] LF
+       { ITEM <tab> TYPE { <tab> KEY=VALUE } LF }          (N times)
+
+   Every field between tabs is escaped with str_tabescape(). ID is a decimal
+   number chosen by the client; 0 means that no reply is wanted. Unknown keys
+   are ignored, so that versions can be mixed. A line is at most
+   POP3_POLICY_MAX_LINE bytes with its LF (a UID set full of holes is long), a
+   message has at most POP3_POLICY_MAX_ITEMS items and POP3_POLICY_MAX_MESSAGE
+   bytes; a line that cannot be parsed is answered by closing the connection.
+
+   Forms of values: GUIDs are 32 hex digits; UID sets are "1:5,9"; times are
+   seconds since 1970 UTC with an optional fraction (database clock in what
+   the service sends; see each key for what clients send); durations are whole
+   seconds; sizes are bytes; session= is the session's own 128-bit random id
+   as 32 hex digits; booleans are present as "1" or absent; addresses are
+   text without brackets.
+
+   Replies: OK <tab> ID ... or FAIL <tab> ID <tab> code=CODE <tab> text=TEXT.
+   Codes:
+       temp     the database cannot be asked (now, or in time)
+       invalid  a field is missing or wrong; text says which
+       stale    (INTENT) policy or hold changed since LOGIN; nothing may be
+                removed on its strength, ask LOGIN again
+       fenced   (INTENT, repeated) the intent was given up meanwhile
+
+   ---- LOGIN: policy and state of a user --------------------------------
+   user=      mailbox owner
+   session=   dsession= Dovecot's session id (optional)
+   auth_user= authenticated login, where it differs (master user)
+   rip=       client's address (optional)
+   tls=1      device= (optional)
+   OK:
+   now=       database time
+   version=   policy version, opaque; goes into INTENT
+   lease=     seconds an intent holds
+   p.NAME=    canonical value of every parameter, NAME as in the engine
+   and items:
+   maildrop   one per known maildrop of the user:
+       id= guid= (mailbox GUID) uidvalidity=
+       uidnext=      highest known UIDNEXT
+       messages=     number of messages at the end of the last session
+       anchor_uid= anchor_guid=  message known to be UIDNEXT-1 once
+                     (optional)
+       hidden=       UID set of hidden messages (optional)
+       hidden_uid= hidden_guid=  the highest of them
+       view_from=    lowest UID that view_since/view_window show (optional)
+       before=       (optional) UIDs below it arrived before the
+                     expire_unretrieved limit, and are due unless exempt
+       exempt=       UID set below `before' that was retrieved or restored,
+                     so is not due by expire_unretrieved (optional)
+       spared=       UID set of restored messages (optional)
+       would=        UID set already recorded as would-be-removed (optional)
+       tracked=      number of messages with state
+   due        a message whose retrieved or hidden clock has run out, at most
+              POP3_POLICY_MAX_DUE:
+       maildrop= uid= guid= reason=
+   intent     an intent of another session that may be repaired now:
+       session= no= maildrop=
+
+   ---- UIDS: which messages have state ----------------------------------
+   maildrop=  id of the maildrop
+   guids=1    also an item per message
+   OK: uids= UID set; items "message": uid= guid= hidden=1 (if hidden)
+
+   ---- CARRY: a new UIDVALIDITY (or mailbox GUID) takes over state -------
+   user= session= maildrop= (old id) guid= uidvalidity= uidnext= messages=
+   (of the new one), items "message": old= new= (UIDs matched by unique GUID)
+   OK: maildrop= id of the new one
+
+   ---- CLAIM: take over an intent for repair ----------------------------
+   user= session= (who repairs) intent_session= no=
+   OK: items "message": uid= guid= action= reason=. FAIL fenced if it is not
+   repairable any more (its session came back, or somebody else has it).
+
+   ---- REPAIR: what became of a claimed intent --------------------------
+   user= session= intent_session= no= released= UID set of messages that are
+   still present, presumed= UID set of messages that are gone.
+   No reply needed (ID 0).
+
+   ---- INTENT: make the intent to remove durable ------------------------
+   user= session= no= (1.. within the session) dsession= auth_user= rip=
+   device= guid= uidvalidity= (mailbox) version= (policy version)
+   repeat=1 if it may have been sent before
+   and items "message", in UID order:
+       uid= guid= (message GUID) size= action= reason= uidl= message_id=
+   OK: lease= seconds during which the mailbox commit may be done; count from
+   before the request was sent and stay well below it. FAIL stale, temp,
+   invalid, fenced.
+
+   ---- OUTCOME: what became of an own intent ----------------------------
+   user= session= no= result=committed|failed      No reply needed (ID 0).
+
+   ---- EVENT: something worth a line in the audit ------------------------
+   user= session= dsession= auth_user= rip= device= guid= uidvalidity=
+   event=     gone | refused | rollback | unconfirmed | mismatch |
+              would-refuse | vetoed
+   reason=    word (optional)
+   uids=      UID set it is about (optional)
+   text=      free text (optional)
+   gone: `uids' were removed by others, their state is dropped. rollback:
+   the mailbox has a UIDNEXT (uidnext=) below the highest known one or GUIDs
+   that differ: state from uidnext= on is dropped. mismatch: state of `uids'
+   belongs to other messages and is dropped.     No reply needed (ID 0).
+
+   ---- SESSION: the session is over --------------------------------------
+   Sent once: right before the +OK of QUIT, or when the session ended
+   otherwise. Closes the session; outcomes are sent before it.
+   user= session= dsession= auth_user= rip= tls= device=
+   started=   database time at LOGIN (`now' of its reply)
+   duration=  seconds since then
+   ended_by=  quit | drop | timeout | kick | update-failed | refused | error
+   guid= uidvalidity= uidnext= (at login)  (absent if never opened)
+   uidnext_end= messages=  (at the end; messages in the mailbox)
+   anchor_uid= anchor_guid=   (optional)
+   retr= top= dele=   numbers of commands that succeeded
+   bytes=     sent by RETR and TOP
+   fetched=   UID set sent whole (RSET clears it)
+   removed=   UID set expunged
+   items "retrieved": uid= guid= size= action= (none | hide: what the outcome
+   made of it; removed ones are listed too, with expunge)
+   items "would": uid= guid= size= reason= (enforcement=observe)
+   No reply needed (ID 0).
+
+   ---- IMAP: the user's mailbox is used by IMAP ---------------------------
+   user=                                         No reply needed (ID 0).
+*/
+
+#include "str.h"
+
+#define POP3_POLICY_PROTOCOL_NAME "pop3-policy"
+#define POP3_POLICY_PROTOCOL_MAJOR 1
+#define POP3_POLICY_PROTOCOL_MINOR 0
+
+#define POP3_POLICY_MAX_LINE (1024*1024)
+#define POP3_POLICY_MAX_MESSAGE (64*1024*1024)
+#define POP3_POLICY_MAX_ITEMS 20000
+/* Most due messages in one LOGIN reply. */
+#define POP3_POLICY_MAX_DUE 1000
+
+/* --- writing --- */
+
+/* Append "VERSION\tpop3-policy\t1\t0\n". */
+void pop3_policy_wire_handshake(string_t *dest);
+/* Begin a message (VERB: capitals and '-') or an item line (TYPE: small
+   letters and '-'). A message with items ends with the number "items". */
+void pop3_policy_wire_begin(string_t *dest, const char *verb, unsigned int id);
+void pop3_policy_wire_item(string_t *dest, const char *type);
+/* Append a field. _str() omits the field if value is NULL. Invalid UTF-8 in
+   value is carried as it is; the service cleans it. */
+void pop3_policy_wire_str(string_t *dest, const char *key, const char *value);
+void pop3_policy_wire_num(string_t *dest, const char *key, int64_t value);
+void pop3_policy_wire_flag(string_t *dest, const char *key, bool value);
+/* End the line. */
+void pop3_policy_wire_end(string_t *dest);
+
+/* --- reading --- */
+
+struct pop3_policy_wire_field {
+	const char *key;
+	const char *value;
+};
+struct pop3_policy_wire_line {
+	/* VERB of a message, TYPE of an item */
+	const char *name;
+	struct pop3_policy_wire_field *fields;
+	unsigned int field_count;
+};
+struct pop3_policy_wire_message {
+	/* owns everything below */
+	pool_t pool;
+	unsigned int id;
+	struct pop3_policy_wire_line head;
+	struct pop3_policy_wire_line *items;
+	unsigned int item_count;
+};
+
+struct pop3_policy_wire_parser;
+
+struct pop3_policy_wire_parser *pop3_policy_wire_parser_init(void);
+void pop3_policy_wire_parser_deinit(struct pop3_policy_wire_parser **parser);
+/* Feed one line without its LF. The first line must be the handshake.
+   Returns 1 if it completed a message (*message_r is then the caller's, to be
+   freed with pop3_policy_wire_message_free()), 0 if more lines are needed, -1
+   and *error_r if the line is malformed; the parser is then unusable. */
+int pop3_policy_wire_parser_feed(struct pop3_policy_wire_parser *parser,
+				 const char *line,
+				 struct pop3_policy_wire_message **message_r,
+				 const char **error_r);
+void pop3_policy_wire_message_free(struct pop3_policy_wire_message **message);
+
+/* Look a field up. _str() returns NULL if it is missing. The others return 1
+   if found, 0 if missing, -1 if the value cannot be parsed (the result is
+   then unchanged). */
+const char *pop3_policy_wire_get_str(const struct pop3_policy_wire_line *line,
+				     const char *key);
+int pop3_policy_wire_get_int64(const struct pop3_policy_wire_line *line,
+			       const char *key, int64_t *num_r);
+int pop3_policy_wire_get_uint32(const struct pop3_policy_wire_line *line,
+				const char *key, uint32_t *num_r);
+bool pop3_policy_wire_get_flag(const struct pop3_policy_wire_line *line,
+			       const char *key);
+
+/* --- forms of values --- */
+
+#include "seq-range-array.h"
+#include "guid.h"
+
+/* "1:5,9". An empty set is "". Parsing refuses 0, descending or overlapping
+   ranges and anything else that _append() does not write. set_r must be an
+   initialized array; its contents are replaced, and empty after an error.
+   Returns 0 / -1. */
+void pop3_policy_uidset_append(string_t *dest,
+			       const ARRAY_TYPE(seq_range) *set);
+int pop3_policy_uidset_parse(const char *text, ARRAY_TYPE(seq_range) *set_r);
+/* 32 hex digits, either case. Returns 0 / -1 (guid_r is then unchanged). */
+int pop3_policy_guid_parse(const char *text, guid_128_t guid_r);
+
+#endif
