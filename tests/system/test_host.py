@@ -58,7 +58,7 @@ def test_refusal_and_settings(make_host, user):
     with host.pop3(user) as pop:
         with pytest.raises(poplib.error_proto):
             pop.retr(1)
-    assert host.log_contains("Logged out bytes=", offset)
+    wait_until(lambda: host.log_contains("Logged out bytes=", offset))
 
 
 def test_crash_is_noticed(make_host, user):
