@@ -189,11 +189,14 @@ def work_directory(directory=None):
         directory = tempfile.mkdtemp(prefix="pop3-host-")
     else:
         directory = os.path.abspath(directory)
-        if not reachable(os.path.dirname(directory)) or \
+        if os.path.islink(directory) and os.path.isdir(directory):
+            # made by an earlier start
+            directory = os.path.realpath(directory)
+        elif not reachable(os.path.dirname(directory)) or \
            len(directory) > MAX_DIRECTORY:
             real = tempfile.mkdtemp(prefix="pop3-host-")
             os.makedirs(os.path.dirname(directory), exist_ok=True)
-            if os.path.islink(directory):
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(directory)
             os.symlink(real, directory)
             directory = real

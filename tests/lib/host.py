@@ -107,8 +107,11 @@ class PrivateHost(PrivateDovecot):
                 self.pg.create_database(self.dbname, TEMPLATE)
             elif self.pg.process is None:
                 self.pg.start()
-                self.pg.install_schema(test=True)
-            self.set_policy("*", "enforcement", "enforce")
+                if self.value("SELECT to_regnamespace('pop3')") is None:
+                    self.pg.install_schema(test=True)
+            if self.value("SELECT 1 FROM pop3.policy WHERE scope = '*' "
+                          "AND enforcement IS NOT NULL") is None:
+                self.set_policy("*", "enforcement", "enforce")
             self.service_settings.setdefault(
                 "connect", self.pg.uri("pop3_service", self.dbname))
         return super().start()

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""The whole test suite, stage by stage. Each stage has a log; the last line
+sums up. Called by ./quickstart check."""
+
+import glob
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OUT = os.path.join(TOP, "build", "check")
+JOBS = str(len(os.sched_getaffinity(0)))
+TICK = 5
+
+
+class Stage:
+    """One line of the report."""
+
+    def __init__(self, name, function):
+        self.name = name
+        self.function = function
+        self.logname = os.path.join(OUT, name.replace(" ", "-") + ".log")
+        self.counts = [0, 0, 0]         # passed, failed, skipped
+
+    def add(self, passed, failed, skipped):
+        for i, count in enumerate((passed, failed, skipped)):
+            self.counts[i] += count
+
+    def run(self, *argv, cwd=TOP, **environment):
+        """Run a command into the log. Returns its exit status."""
+        self.log.write("$ %s\n" % " ".join(argv))
+        self.log.flush()
+        return subprocess.run(
+            argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.log, env={**os.environ, **environment}).returncode
+
+    def _tick(self, ended):
+        while not ended.wait(TICK):
+            print(".", end="", flush=True)
+
+    def report(self):
+        """Run the stage and print its line. Returns True if it is well."""
+        print("%-38s " % self.name, end="", flush=True)
+        begun = time.monotonic()
+        ended = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(ended,))
+        ticker.start()
+        try:
+            with open(self.logname, "w") as self.log:
+                well = self.function(self)
+        finally:
+            ended.set()
+            ticker.join()
+        print(" %s (%d s)%s" % (
+            "ok" if well else "FAILED", time.monotonic() - begun,
+            ", %d passed, %d failed, %d skipped" % tuple(self.counts)
+            if any(self.counts) else ""), flush=True)
+        if not well:
+            # what produced no result at all counts as one failure
+            if self.counts[1] == 0:
+                self.counts[1] = 1
+            with open(self.logname, errors="replace") as log:
+                print("".join(log.readlines()[-100:]))
+            print("The whole log is %s" % self.logname, flush=True)
+        return well
+
+
+def tree(compiler, *configure):
+    """A stage that builds with a compiler in build/check/NAME."""
+    name = "-".join([compiler] + [a.strip("-") for a in configure])
+
+    def build(stage):
+        directory = os.path.join(OUT, name)
+        os.makedirs(directory, exist_ok=True)
+        if not os.path.exists(os.path.join(directory, "Makefile")) and \
+           stage.run(os.path.join(TOP, "configure"), "--enable-werror",
+                     "CC=" + compiler, "PYTHON=" + sys.executable,
+                     *configure, cwd=directory) != 0:
+            return False
+        # all of it, so that the log shows the warnings of everything
+        return stage.run("make", "-j" + JOBS, cwd=directory) == 0 and \
+            stage.run("make", "-j" + JOBS, "-C", "tests/unit", "check",
+                      "TESTS=", cwd=directory) == 0
+
+    build.directory = os.path.join(OUT, name)
+    return build
+
+
+def unit(build, **environment):
+    """A stage that runs the unit tests, under valgrind unless NOVALGRIND is
+    in the environment."""
+    def run(stage):
+        status = stage.run("make", "-C", "tests/unit", "check",
+                           cwd=build.directory, **environment)
+        for name in glob.glob(os.path.join(build.directory, "tests", "unit",
+                                           "*.log")):
+            if name.endswith("test-suite.log"):
+                continue
+            with open(name, errors="replace") as log:
+                text = log.read()
+            # lib-test's closing line
+            found = re.search(r"^(\d+) / (\d+) tests failed", text, re.M)
+            if found:
+                failed, total = map(int, found.groups())
+                stage.add(total - failed, failed, 0)
+            else:
+                stage.add(0, 1, 0)
+            if status != 0:
+                stage.log.write("--- %s\n%s\n" % (name, text))
+        return status == 0 and stage.counts[0] > 0 and stage.counts[1] == 0
+    return run
+
+
+def pytest(build, *directories, asan=False, parallel=True):
+    """A stage that runs pytest on directories below tests/."""
+    def run(stage):
+        results = stage.logname[:-4] + ".xml"
+        argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
+                "-q", "-rfEs", "--durations=10", "--junitxml=" + results]
+        if parallel and importlib.util.find_spec("xdist"):
+            argv += ["-n", JOBS]
+        if os.path.exists(results):
+            os.unlink(results)
+        status = stage.run(
+            *argv, *[os.path.join("tests", name) for name in directories],
+            POP3_POLICY_BUILDDIR=build.directory,
+            POP3_POLICY_ASAN="yes" if asan else "no")
+        if os.path.exists(results):
+            for suite in xml.etree.ElementTree.parse(results).iter(
+                    "testsuite"):
+                total, failures, errors, skipped = (
+                    int(suite.get(name)) for name in
+                    ("tests", "failures", "errors", "skipped"))
+                bad = failures + errors
+                stage.add(max(0, total - bad - skipped), bad, skipped)
+        return status == 0 and stage.counts[0] > 0
+    return run
+
+
+def main():
+    os.makedirs(OUT, exist_ok=True)
+    if not os.path.exists(os.path.join(TOP, "configure")):
+        autotools = [Stage("autotools", lambda stage: stage.run(
+            "autoreconf", "-fi", "-Wno-obsolete") == 0)]
+    else:
+        autotools = []
+    gcc, clang = tree("gcc"), tree("clang")
+    asan = tree("gcc", "--enable-asan")
+    stages = autotools + [
+        Stage("build with gcc", gcc),
+        Stage("build with clang", clang),
+        Stage("build with sanitizers", asan),
+        Stage("tree", pytest(gcc, "tree", parallel=False)),
+        Stage("unit tests with valgrind", unit(gcc)),
+        Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
+        Stage("SQL tests", pytest(gcc, "sql")),
+        Stage("system tests", pytest(gcc, "system")),
+        Stage("system tests with sanitizers", pytest(
+            asan, "system", asan=True)),
+    ]
+    begun = time.monotonic()
+    well = True
+    for stage in stages:
+        well = stage.report() and well
+    print("%d minutes %d seconds" % divmod(time.monotonic() - begun, 60))
+    counts = [sum(stage.counts[i] for stage in stages) for i in range(3)]
+    print("%d passed, %d failed, %d skipped" % tuple(counts))
+    sys.exit(0 if well and counts[0] > 0 and counts[1] == 0 else 1)
+
+
+if __name__ == "__main__":
+    main()
