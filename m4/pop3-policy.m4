@@ -42,6 +42,11 @@ AC_DEFUN([POP3_POLICY_DOVECOT],[
 		[unknown], [AC_MSG_ERROR([Dovecot's headers were not found (searched $LIBDOVECOT_INCLUDE): install its development files (Debian: apt-get install dovecot-dev)])],
 		[AC_MSG_ERROR([Dovecot $DOVECOT_VERSION is not supported: this version of dovecot-pop3-policy works with Dovecot 2.3.18 to 2.3.21])])
 	AC_SUBST([DOVECOT_VERSION])
+
+	dnl Our warnings are for our code, not for Dovecot's headers.
+	LIBDOVECOT_INCLUDE=`echo "$LIBDOVECOT_INCLUDE" | $SED 's/-I/-isystem /g'`
+	LIBDOVECOT_STORAGE_INCLUDE=`echo "$LIBDOVECOT_STORAGE_INCLUDE" | $SED 's/-I/-isystem /g'`
+	LIBDOVECOT_POP3_INCLUDE=`echo "$LIBDOVECOT_POP3_INCLUDE" | $SED 's/-I/-isystem /g'`
 ])
 
 dnl POP3_POLICY_LIBS
