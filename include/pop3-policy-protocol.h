@@ -100,7 +100,9 @@
    invalid, fenced.
 
    ---- OUTCOME: what became of an own intent ----------------------------
-   user= session= no= result=committed|failed      No reply needed (ID 0).
+   user= session= no= result=committed|failed|unknown  No reply needed (ID 0).
+   unknown: the commit failed half-way, or its end was not seen; the intent is
+   left for repair by a later session.
 
    ---- EVENT: something worth a line in the audit ------------------------
    user= session= dsession= auth_user= rip= device= guid= uidvalidity=
@@ -145,7 +147,7 @@
 
 #define POP3_POLICY_MAX_LINE (1024*1024)
 #define POP3_POLICY_MAX_MESSAGE (64*1024*1024)
-#define POP3_POLICY_MAX_ITEMS 20000
+#define POP3_POLICY_MAX_ITEMS 100000
 /* Most due messages in one LOGIN reply. */
 #define POP3_POLICY_MAX_DUE 1000
 
