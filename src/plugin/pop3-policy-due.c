@@ -1,0 +1,195 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+/* Messages whose time has come go before the view is made, a bounded number
+   at a time. */
+
+#include "lib.h"
+#include "array.h"
+#include "mail-storage-private.h"
+#include "pop3-policy-identity.h"
+#include "pop3-policy-prepare.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-removal.h"
+#include "pop3-policy-session.h"
+
+static void
+add_due(ARRAY_TYPE(pop3_policy_removal) *removals, uint32_t uid,
+	const guid_128_t guid, enum pop3_policy_reason reason)
+{
+	struct pop3_policy_removal *removal = array_append_space(removals);
+
+	removal->uid = uid;
+	if (guid != NULL)
+		guid_128_copy(removal->guid, guid);
+	removal->action = POP3_POLICY_ACTION_EXPUNGE;
+	removal->reason = reason;
+}
+
+/* Messages that were retrieved or hidden long enough ago. */
+static void collect_state(struct pop3_policy_session *session,
+			  ARRAY_TYPE(pop3_policy_removal) *removals,
+			  ARRAY_TYPE(seq_range) *uids)
+{
+	const struct pop3_policy_due *due;
+
+	array_foreach(&session->login->due, due) {
+		if (strcmp(due->maildrop, session->drop->id) != 0 ||
+		    seq_range_exists(&session->drop->would, due->uid))
+			continue;
+		if (!seq_range_array_add(uids, due->uid))
+			add_due(removals, due->uid, due->guid, due->reason);
+	}
+}
+
+/* Messages that arrived long enough ago and were never retrieved. Looks only
+   at those that are below the watermark, not at the whole maildrop. */
+static void collect_unretrieved(struct pop3_policy_session *session,
+				ARRAY_TYPE(pop3_policy_removal) *removals,
+				ARRAY_TYPE(seq_range) *uids)
+{
+	const struct pop3_policy_maildrop *drop = session->drop;
+	uint32_t seq, seq1, seq2, uid;
+
+	if (drop->before <= 1)
+		return;
+	mailbox_get_seq_range(session->box, 1, drop->before - 1, &seq1, &seq2);
+	if (seq1 == 0)
+		return;
+	for (seq = seq1; seq <= seq2 &&
+	     array_count(removals) < POP3_POLICY_MAX_DUE; seq++) {
+		mail_index_lookup_uid(session->box->view, seq, &uid);
+		if (seq_range_exists(&drop->exempt, uid) ||
+		    seq_range_exists(&drop->would, uid))
+			continue;
+		if (!seq_range_array_add(uids, uid)) {
+			add_due(removals, uid, NULL,
+				POP3_POLICY_REASON_EXPIRED_UNRETRIEVED);
+		}
+	}
+}
+
+static int removal_cmp(const struct pop3_policy_removal *r1,
+		       const struct pop3_policy_removal *r2)
+{
+	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
+}
+
+/* State whose message is another one is void. */
+static void report_mismatched(struct pop3_policy_session *session,
+			      const ARRAY_TYPE(seq_range) *mismatched)
+{
+	if (array_count(mismatched) == 0)
+		return;
+	e_warning(session->event, "%u due messages are not those whose "
+		  "retrieval was recorded; they stay, their state is dropped",
+		  seq_range_count(mismatched));
+	pop3_policy_session_event(session, "mismatch", NULL, mismatched, 0,
+				  NULL);
+	seq_range_array_remove_seq_range(&session->drop->hidden, mismatched);
+}
+
+/* enforcement=observe: say what would have gone. */
+static void record_would(struct pop3_policy_session *session,
+			 const ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	const struct pop3_policy_removal *removal;
+	struct pop3_policy_would *would;
+
+	array_foreach(removals, removal) {
+		would = array_append_space(&session->would);
+		would->uid = removal->uid;
+		guid_128_copy(would->guid, removal->guid);
+		would->size = removal->size;
+		would->reason = removal->reason;
+	}
+}
+
+/* Returns 0 if the removals were committed or are left for later, -1 if the
+   mailbox cannot be used. The transaction ends in any case. */
+static int commit_removals(struct pop3_policy_session *session,
+			   struct mailbox_transaction_context **t,
+			   const ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	ARRAY_TYPE(pop3_policy_intent) intents;
+	const char *error;
+	int ret;
+
+	t_array_init(&intents, 2);
+	ret = pop3_policy_removals_intend(session, removals, &intents, &error);
+	if (ret == 0)
+		error = "the policy changed";
+	if (ret > 0 &&
+	    pop3_policy_removals_apply(session, *t, removals, &intents,
+				       &error) < 0) {
+		pop3_policy_intents_outcome(session, &intents, "failed");
+		ret = -1;
+	}
+	if (ret <= 0) {
+		/* What is due today is due tomorrow as well. */
+		e_warning(session->event, "Due messages are left for a later "
+			  "session: %s", error);
+		mailbox_transaction_rollback(t);
+		return 0;
+	}
+	if (mailbox_transaction_commit(t) < 0 ||
+	    mailbox_sync(session->box, 0) < 0) {
+		pop3_policy_intents_outcome(session, &intents, "unknown");
+		return pop3_policy_prepare_storage_failed(session,
+			"Removing due messages");
+	}
+	pop3_policy_intents_outcome(session, &intents, "committed");
+	pop3_policy_removals_expunged(session, removals, &session->removed);
+	return 0;
+}
+
+static int due_remove(struct pop3_policy_session *session, pool_t pool,
+		      ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	struct mailbox_transaction_context *t;
+	ARRAY_TYPE(seq_range) mismatched;
+	bool removes = pop3_policy_removes_due(session->policy);
+
+	t_array_init(&mismatched, 4);
+	t = mailbox_transaction_begin(session->box, 0, __func__);
+	if (pop3_policy_removals_describe(session, t, pool, removals,
+					  &mismatched) < 0) {
+		mailbox_transaction_rollback(&t);
+		return pop3_policy_prepare_storage_failed(session,
+			"Looking up due messages");
+	}
+	report_mismatched(session, &mismatched);
+	if (removes && array_count(removals) > 0)
+		return commit_removals(session, &t, removals);
+
+	if (!removes)
+		record_would(session, removals);
+	(void)mailbox_transaction_commit(&t);
+	return 0;
+}
+
+int pop3_policy_due_remove(struct pop3_policy_session *session)
+{
+	ARRAY_TYPE(pop3_policy_removal) removals;
+	ARRAY_TYPE(seq_range) uids;
+	bool observe = pop3_policy_num(session->policy,
+				       POP3_POLICY_PARAM_ENFORCEMENT) ==
+		POP3_POLICY_ENFORCEMENT_OBSERVE;
+	pool_t pool;
+	int ret = 0;
+
+	/* A master user looks after the mailbox, nothing more. */
+	if (pop3_policy_session_is_master(session) ||
+	    (!observe && !pop3_policy_removes_due(session->policy)))
+		return 0;
+
+	pool = pool_alloconly_create("pop3-policy due", 4096);
+	p_array_init(&removals, pool, 16);
+	t_array_init(&uids, 16);
+	collect_state(session, &removals, &uids);
+	collect_unretrieved(session, &removals, &uids);
+	array_sort(&removals, removal_cmp);
+	if (array_count(&removals) > 0)
+		ret = due_remove(session, pool, &removals);
+	pool_unref(&pool);
+	return ret;
+}

@@ -1,0 +1,77 @@
+#ifndef POP3_POLICY_LOGIN_H
+#define POP3_POLICY_LOGIN_H
+
+#include "guid.h"
+#include "seq-range-array.h"
+#include "pop3-policy-effective.h"
+#include "pop3-policy-disposition.h"
+
+/* The service's answer to LOGIN: policy and state of a user. */
+
+struct pop3_policy_session;
+struct pop3_policy_wire_message;
+
+/* A maildrop as the database knows it. A field that is "not known" is 0 or an
+   empty set. */
+struct pop3_policy_maildrop {
+	const char *id;
+	guid_128_t guid;
+	uint32_t uidvalidity;
+	/* highest UIDNEXT seen, messages at the end of the last session */
+	uint32_t uidnext, messages;
+	/* number of messages with state */
+	uint32_t tracked;
+	/* a message that had the UID before some UIDNEXT, and its GUID */
+	uint32_t anchor_uid;
+	guid_128_t anchor_guid;
+	/* hidden messages, the highest of them and its GUID */
+	ARRAY_TYPE(seq_range) hidden;
+	uint32_t hidden_uid;
+	guid_128_t hidden_guid;
+	/* lowest UID that view_since and view_window show */
+	uint32_t view_from;
+	/* UIDs below it have arrived before the expire_unretrieved limit,
+	   those in exempt do not expire so */
+	uint32_t before;
+	ARRAY_TYPE(seq_range) exempt;
+	/* restored messages, spared once by on_retrieve */
+	ARRAY_TYPE(seq_range) spared;
+	/* recorded by observe mode already */
+	ARRAY_TYPE(seq_range) would;
+};
+
+/* A message whose time has come. */
+struct pop3_policy_due {
+	const char *maildrop;
+	uint32_t uid;
+	guid_128_t guid;
+	enum pop3_policy_reason reason;
+};
+
+/* An intent that its session left open. */
+struct pop3_policy_open_intent {
+	const char *maildrop;
+	guid_128_t session;
+	uint32_t no;
+};
+
+struct pop3_policy_login {
+	pool_t pool;
+	/* database time, text as received */
+	const char *now;
+	/* opaque version of the policy */
+	const char *version;
+	struct pop3_policy policy;
+	ARRAY(struct pop3_policy_maildrop) maildrops;
+	ARRAY(struct pop3_policy_due) due;
+	ARRAY(struct pop3_policy_open_intent) intents;
+};
+
+/* Parse an answer. Returns 0 and the result, to be freed with
+   pop3_policy_login_free(), or -1 and *error_r. */
+int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
+			    struct pop3_policy_login **login_r,
+			    const char **error_r);
+void pop3_policy_login_free(struct pop3_policy_login **login);
+
+#endif

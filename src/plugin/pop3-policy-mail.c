@@ -1,0 +1,166 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+/* The messages of the POP3 session: was it sent whole, and what did the
+   client's DELE ask for? */
+
+#include "lib.h"
+#include "istream.h"
+#include "ostream.h"
+#include "mail-storage-private.h"
+#include "pop3-common.h"
+#include "pop3-policy-identity.h"
+#include "pop3-policy-output.h"
+#include "pop3-policy-plugin.h"
+#include "pop3-policy-session.h"
+
+#define POP3_POLICY_MAIL_CONTEXT_REQUIRE(obj) \
+	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_mail_module)
+
+struct pop3_policy_mail {
+	union mail_module_context module_ctx;
+	struct pop3_policy_session *session;
+	/* being sent by RETR or TOP; a reference */
+	struct istream *stream;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(pop3_policy_mail_module,
+				  &mail_module_register);
+
+static bool is_fetch_reason(const char *reason)
+{
+	return reason != NULL &&
+		(strcmp(reason, "RETR") == 0 || strcmp(reason, "TOP") == 0);
+}
+
+static int
+pop3_policy_mail_get_stream(struct mail *_mail, bool get_body,
+			    struct message_size *hdr_size,
+			    struct message_size *body_size,
+			    struct istream **stream_r)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+
+	if (pmail->module_ctx.super.get_stream(_mail, get_body, hdr_size,
+					       body_size, stream_r) < 0)
+		return -1;
+	if (get_body && pmail->stream == NULL &&
+	    is_fetch_reason(mail->get_stream_reason)) {
+		pmail->stream = *stream_r;
+		i_stream_ref(pmail->stream);
+	}
+	return 0;
+}
+
+/* TRUE if all of the message was copied to the client's output. A failed read
+   ends in Dovecot's answer like the end of the message does, so look at the
+   stream itself. */
+static bool stream_sent_whole(struct istream *stream, struct client *client)
+{
+	const unsigned char *data;
+	size_t size;
+
+	if (client->output->closed || client->output->stream_errno != 0)
+		return FALSE;
+	if (stream->closed || stream->stream_errno != 0)
+		return FALSE;
+	/* TOP may have stopped right before the end: nothing more to read
+	   means that its lines covered the whole body */
+	return i_stream_read_more(stream, &data, &size) < 0 &&
+		stream->eof && stream->stream_errno == 0;
+}
+
+static void pop3_policy_mail_fetched(struct pop3_policy_session *session,
+				     struct mail *mail)
+{
+	struct pop3_policy_fetched message;
+
+	i_zero(&message);
+	message.uid = mail->uid;
+	/* Without its identity the message cannot have state. */
+	if (pop3_policy_mail_guid(mail, message.guid) < 0 ||
+	    mail_get_virtual_size(mail, &message.size) < 0) {
+		e_warning(session->event, "UID %u: Retrieval is not recorded: "
+			  "%s", mail->uid,
+			  mailbox_get_last_internal_error(mail->box, NULL));
+		return;
+	}
+	pop3_policy_output_fetched(session, &message);
+}
+
+static void pop3_policy_mail_close(struct mail *_mail)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+	struct istream *stream = pmail->stream;
+
+	if (stream != NULL) {
+		struct pop3_policy_session *session = pmail->session;
+		bool whole = session->client != NULL &&
+			stream_sent_whole(stream, session->client);
+
+		/* no references may be left when the mail closes */
+		pmail->stream = NULL;
+		i_stream_unref(&stream);
+		if (whole)
+			pop3_policy_mail_fetched(session, _mail);
+	}
+	pmail->module_ctx.super.close(_mail);
+}
+
+/* The client's DELEs become expunges when QUIT runs, and once more when a
+   client is destroyed whose QUIT failed. None reaches the storage before it
+   was decided and its intent is durable: note it only. */
+static void pop3_policy_mail_expunge(struct mail *_mail)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+
+	if (pmail->session->passing)
+		pmail->module_ctx.super.expunge(_mail);
+	else
+		seq_range_array_add(&pmail->session->dele, _mail->uid);
+}
+
+/* pop3_delete_type=flag: DELE sets a keyword instead. */
+static void
+pop3_policy_mail_update_keywords(struct mail *_mail,
+				 enum modify_type modify_type,
+				 struct mail_keywords *keywords)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+	struct pop3_policy_session *session = pmail->session;
+
+	if (session->passing || session->deleted_kw == NULL ||
+	    keywords != session->deleted_kw) {
+		pmail->module_ctx.super.update_keywords(_mail, modify_type,
+							keywords);
+	} else {
+		seq_range_array_add(&session->dele, _mail->uid);
+	}
+}
+
+void pop3_policy_mail_allocated(struct mail *_mail)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_session *session;
+	struct mail_vfuncs *v = mail->vlast;
+	struct pop3_policy_mail *pmail;
+
+	if ((_mail->box->flags & MAILBOX_FLAG_POP3_SESSION) == 0)
+		return;
+	session = pop3_policy_session_get(_mail->box->storage->user);
+	if (session == NULL)
+		return;
+
+	pmail = p_new(mail->pool, struct pop3_policy_mail, 1);
+	pmail->session = session;
+	pmail->module_ctx.super = *v;
+	mail->vlast = &pmail->module_ctx.super;
+	v->get_stream = pop3_policy_mail_get_stream;
+	v->close = pop3_policy_mail_close;
+	v->expunge = pop3_policy_mail_expunge;
+	v->update_keywords = pop3_policy_mail_update_keywords;
+	MODULE_CONTEXT_SET(mail, pop3_policy_mail_module, pmail);
+}

@@ -1,0 +1,169 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "array.h"
+#include "istream.h"
+#include "ostream-private.h"
+#include "pop3-common.h"
+#include "pop3-policy-output.h"
+#include "pop3-policy-session.h"
+
+#include <sys/ioctl.h>
+
+/* The shortest QUIT: a line feed alone is accepted. */
+#define QUIT_MIN_SIZE (sizeof("QUIT\n")-1)
+
+struct pop3_policy_ostream {
+	struct ostream_private ostream;
+	struct pop3_policy_session *session;
+};
+
+/* How many bytes the client has sent until now, whether we have read them or
+   not. */
+static uoff_t input_seen(struct client *client)
+{
+	uoff_t seen = client->input->v_offset +
+		i_stream_get_data_size(client->input);
+	int unread;
+
+	if (ioctl(client->fd_in, FIONREAD, &unread) == 0 && unread > 0)
+		seen += unread;
+	return seen;
+}
+
+/* Note which replies have been handed to the kernel. */
+static void output_check_flushed(struct pop3_policy_session *session,
+				 struct ostream *parent)
+{
+	struct pop3_policy_fetched *fetched;
+	unsigned int count;
+	uoff_t flushed, seen = 0;
+	bool seen_set = FALSE;
+
+	if (session->client == NULL || parent->closed ||
+	    parent->stream_errno != 0)
+		return;
+	fetched = array_get_modifiable(&session->fetched, &count);
+	if (session->fetched_unflushed >= count)
+		return;
+
+	flushed = parent->offset - o_stream_get_buffer_used_size(parent);
+	for (; session->fetched_unflushed < count;
+	     session->fetched_unflushed++) {
+		struct pop3_policy_fetched *message =
+			&fetched[session->fetched_unflushed];
+
+		if (message->output_end > flushed)
+			break;
+		if (!seen_set) {
+			seen = input_seen(session->client);
+			seen_set = TRUE;
+		}
+		message->flushed = TRUE;
+		message->input_seen = seen;
+	}
+}
+
+/* RSET calls nothing that could be overridden, and its reply is the same as
+   NOOP's. But while a command runs, the global event says which. */
+static bool command_is_rset(void)
+{
+	const struct event_field *field;
+	const char *code;
+
+	field = event_find_field_recursive(event_get_global(),
+					   EVENT_REASON_CODE);
+	if (field == NULL || field->value_type != EVENT_FIELD_VALUE_TYPE_STRLIST)
+		return FALSE;
+	array_foreach_elem(&field->value.strlist, code) {
+		if (strcmp(code, "pop3:cmd_rset") == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void output_check_rset(struct pop3_policy_session *session,
+			      const struct const_iovec *iov,
+			      unsigned int iov_count)
+{
+	if (array_count(&session->fetched) == 0 || iov_count != 1 ||
+	    iov[0].iov_len != 5 || memcmp(iov[0].iov_base, "+OK\r\n", 5) != 0)
+		return;
+	if (command_is_rset()) {
+		array_clear(&session->fetched);
+		array_clear(&session->fetched_uids);
+		session->fetched_unflushed = 0;
+	}
+}
+
+static ssize_t
+o_stream_pop3_policy_sendv(struct ostream_private *stream,
+			   const struct const_iovec *iov,
+			   unsigned int iov_count)
+{
+	struct pop3_policy_ostream *pstream =
+		container_of(stream, struct pop3_policy_ostream, ostream);
+	ssize_t ret;
+
+	output_check_rset(pstream->session, iov, iov_count);
+	if ((ret = o_stream_sendv(stream->parent, iov, iov_count)) < 0) {
+		o_stream_copy_error_from_parent(stream);
+		return -1;
+	}
+	stream->ostream.offset += ret;
+	output_check_flushed(pstream->session, stream->parent);
+	return ret;
+}
+
+static int o_stream_pop3_policy_flush(struct ostream_private *stream)
+{
+	struct pop3_policy_ostream *pstream =
+		container_of(stream, struct pop3_policy_ostream, ostream);
+	int ret;
+
+	if ((ret = o_stream_flush(stream->parent)) < 0)
+		o_stream_copy_error_from_parent(stream);
+	else
+		output_check_flushed(pstream->session, stream->parent);
+	return ret;
+}
+
+void pop3_policy_output_wrap(struct pop3_policy_session *session)
+{
+	struct pop3_policy_ostream *pstream;
+	struct ostream *parent = session->client->output;
+
+	pstream = i_new(struct pop3_policy_ostream, 1);
+	pstream->session = session;
+	pstream->ostream.sendv = o_stream_pop3_policy_sendv;
+	pstream->ostream.flush = o_stream_pop3_policy_flush;
+	session->client->output =
+		o_stream_create(&pstream->ostream, parent,
+				o_stream_get_fd(parent));
+	o_stream_unref(&parent);
+}
+
+void pop3_policy_output_fetched(struct pop3_policy_session *session,
+				const struct pop3_policy_fetched *message)
+{
+	struct pop3_policy_fetched *new;
+	struct ostream *output = session->client->output;
+
+	if (seq_range_array_add(&session->fetched_uids, message->uid))
+		return;
+	new = array_append_space(&session->fetched);
+	*new = *message;
+	new->flushed = FALSE;
+	new->output_end = output->offset;
+	/* Dovecot would do it when the commands that have arrived are done;
+	   we need to know what had arrived when the message went out. */
+	(void)o_stream_flush(output);
+}
+
+bool pop3_policy_output_confirmed(struct pop3_policy_session *session,
+				  const struct pop3_policy_fetched *message)
+{
+	return message->flushed &&
+		session->client->input->v_offset >=
+		message->input_seen + QUIT_MIN_SIZE;
+}

@@ -1,0 +1,126 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "str.h"
+#include "module-context.h"
+#include "mail-storage-private.h"
+#include "mail-storage-hooks.h"
+#include "mail-user.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-plugin.h"
+#include "pop3-policy-session.h"
+
+#define POP3_POLICY_USER_CONTEXT(obj) \
+	MODULE_CONTEXT(obj, pop3_policy_user_module)
+#define POP3_POLICY_USER_CONTEXT_REQUIRE(obj) \
+	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_user_module)
+
+struct pop3_policy_user {
+	union mail_user_module_context module_ctx;
+	struct pop3_policy_session *session;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(pop3_policy_user_module,
+				  &mail_user_module_register);
+
+const char *pop3_policy_plugin_version = DOVECOT_ABI_VERSION;
+
+struct event_category event_category_pop3_policy = {
+	.name = "pop3-policy",
+};
+
+struct pop3_policy_session *pop3_policy_session_get(struct mail_user *user)
+{
+	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT(user);
+
+	return puser == NULL ? NULL : puser->session;
+}
+
+static void pop3_policy_user_deinit(struct mail_user *user)
+{
+	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT_REQUIRE(user);
+
+	puser->module_ctx.super.deinit(user);
+	/* usually sent already; this is for a user whose POP3 client was never
+	   made */
+	pop3_policy_session_end(puser->session, "error");
+	pop3_policy_session_free(&puser->session);
+}
+
+static void pop3_policy_pop3_user_created(struct mail_user *user)
+{
+	struct pop3_policy_user *puser;
+	struct pop3_policy_session *session;
+	struct mail_user_vfuncs *v = user->vlast;
+	const char *error;
+
+	session = pop3_policy_session_create(user, &error);
+	if (session == NULL) {
+		/* The text reaches the log only: the client is told that the
+		   service has an internal error, [SYS/TEMP]. */
+		user->error = p_strdup(user->pool, error);
+		return;
+	}
+	puser = p_new(user->pool, struct pop3_policy_user, 1);
+	puser->session = session;
+	puser->module_ctx.super = *v;
+	user->vlast = &puser->module_ctx.super;
+	v->deinit = pop3_policy_user_deinit;
+	MODULE_CONTEXT_SET(user, pop3_policy_user_module, puser);
+}
+
+/* The service needs to know which maildrops IMAP uses: expire_unretrieved
+   leaves them alone. Nobody waits for it, and nothing fails without it. */
+static void pop3_policy_imap_user_created(struct mail_user *user)
+{
+	struct pop3_policy_settings set;
+	string_t *text = t_str_new(128);
+	const char *error;
+
+	if (pop3_policy_settings_get(user, &set, &error) < 0) {
+		e_error(user->event, "pop3-policy: %s", error);
+		return;
+	}
+	pop3_policy_wire_begin(text, "IMAP", 0);
+	pop3_policy_wire_str(text, "user", user->username);
+	pop3_policy_wire_end(text);
+	if (pop3_policy_client_send(
+			pop3_policy_client_get(set.socket_path,
+					       set.timeout_msecs),
+			text, &error) < 0) {
+		e_warning(user->event, "pop3-policy: The use of IMAP was not "
+			  "recorded: %s", error);
+	}
+	/* imap processes live long, their sockets need not */
+	pop3_policy_clients_deinit();
+}
+
+static void pop3_policy_mail_user_created(struct mail_user *user)
+{
+	if (user->autocreated)
+		return;
+	if (strcmp(user->service, "pop3") == 0)
+		pop3_policy_pop3_user_created(user);
+	else if (strcmp(user->service, "imap") == 0)
+		pop3_policy_imap_user_created(user);
+}
+
+static struct mail_storage_hooks pop3_policy_mail_storage_hooks = {
+	.mail_user_created = pop3_policy_mail_user_created,
+	.mailbox_allocated = pop3_policy_mailbox_allocated,
+	.mail_allocated = pop3_policy_mail_allocated,
+};
+
+void pop3_policy_plugin_init(struct module *module)
+{
+	mail_storage_hooks_add(module, &pop3_policy_mail_storage_hooks);
+	pop3_policy_pop3_init();
+}
+
+void pop3_policy_plugin_deinit(void)
+{
+	pop3_policy_pop3_deinit();
+	mail_storage_hooks_remove(&pop3_policy_mail_storage_hooks);
+	pop3_policy_clients_deinit();
+}

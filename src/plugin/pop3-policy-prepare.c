@@ -1,0 +1,147 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "array.h"
+#include "mail-storage-private.h"
+#include "pop3-common.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-prepare.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-session.h"
+
+#define TEXT_STATE_UNKNOWN \
+	"The mail service cannot tell which messages to show at the moment. " \
+	"Please wait a few minutes and try again."
+
+int pop3_policy_prepare_failed(struct pop3_policy_session *session,
+			       const char *error)
+{
+	e_error(session->event, "Mailbox is not opened: %s", error);
+	mail_storage_set_error(session->box->storage, MAIL_ERROR_TEMP,
+			       TEXT_STATE_UNKNOWN);
+	return -1;
+}
+
+int pop3_policy_prepare_storage_failed(struct pop3_policy_session *session,
+				       const char *what)
+{
+	const char *error =
+		mailbox_get_last_internal_error(session->box, NULL);
+
+	return pop3_policy_prepare_failed(session,
+		t_strdup_printf("%s failed: %s", what, error));
+}
+
+int pop3_policy_uids_request(struct pop3_policy_session *session,
+			     const char *maildrop_id, bool guids,
+			     struct pop3_policy_wire_message **reply_r,
+			     const char **error_r)
+{
+	string_t *text = t_str_new(256);
+	unsigned int id = pop3_policy_client_next_id(session->service);
+	int ret;
+
+	pop3_policy_session_wire(session, text, "UIDS", id);
+	pop3_policy_wire_str(text, "maildrop", maildrop_id);
+	pop3_policy_wire_flag(text, "guids", guids);
+	pop3_policy_wire_end(text);
+	ret = pop3_policy_client_request(session->service, id, text, reply_r,
+					 error_r);
+	if (ret == 0) {
+		*error_r = t_strdup_printf("UIDS was refused: %s",
+			pop3_policy_wire_get_str(&(*reply_r)->head, "text"));
+		pop3_policy_wire_message_free(reply_r);
+	}
+	return ret > 0 ? 0 : -1;
+}
+
+static int prepare_identity(struct pop3_policy_session *session)
+{
+	struct mailbox_metadata metadata;
+	struct mailbox_status status;
+
+	if (mailbox_get_metadata(session->box, MAILBOX_METADATA_GUID,
+				 &metadata) < 0) {
+		return pop3_policy_prepare_storage_failed(session,
+			"Looking up the mailbox GUID");
+	}
+	mailbox_get_open_status(session->box,
+				STATUS_UIDVALIDITY | STATUS_UIDNEXT, &status);
+	guid_128_copy(session->box_guid, metadata.guid);
+	session->uidvalidity = status.uidvalidity;
+	session->uidnext = status.uidnext;
+	return 0;
+}
+
+/* Find the maildrop's state. State of the same user's mailbox under another
+   identity is returned as *other_r. */
+static void
+find_maildrop(struct pop3_policy_session *session,
+	      struct pop3_policy_maildrop **other_r)
+{
+	struct pop3_policy_maildrop *drop;
+
+	*other_r = NULL;
+	array_foreach_modifiable(&session->login->maildrops, drop) {
+		if (guid_128_cmp(drop->guid, session->box_guid) == 0 &&
+		    drop->uidvalidity == session->uidvalidity) {
+			session->drop = drop;
+			return;
+		}
+		/* the most recently used one comes first */
+		if (*other_r == NULL)
+			*other_r = drop;
+	}
+}
+
+static void fix_view(struct pop3_policy_session *session)
+{
+	const struct pop3_policy_maildrop *drop = session->drop;
+
+	session->view_from = 1;
+	if (!array_is_created(&session->hidden))
+		p_array_init(&session->hidden, session->login->pool, 8);
+	array_clear(&session->hidden);
+	if (drop != NULL && pop3_policy_hides(session->policy))
+		array_append_array(&session->hidden, &drop->hidden);
+	if (drop != NULL && pop3_policy_filters_view(session->policy))
+		session->view_from = I_MAX(drop->view_from, 1);
+	session->filter = array_count(&session->hidden) > 0 ||
+		session->view_from > 1;
+}
+
+static int prepare(struct pop3_policy_session *session)
+{
+	struct pop3_policy_maildrop *other;
+
+	if (prepare_identity(session) < 0)
+		return -1;
+	find_maildrop(session, &other);
+	if (session->drop == NULL && other != NULL) {
+		if (pop3_policy_carry(session, other) < 0)
+			return -1;
+	} else if (session->drop != NULL) {
+		if (pop3_policy_rollback_check(session) < 0)
+			return -1;
+		pop3_policy_repair(session);
+		if (pop3_policy_gone_check(session) < 0 ||
+		    pop3_policy_due_remove(session) < 0)
+			return -1;
+	}
+	fix_view(session);
+	return 0;
+}
+
+int pop3_policy_prepare(struct pop3_policy_session *session,
+			struct mailbox *box)
+{
+	int ret;
+
+	session->box = box;
+	session->drop = NULL;
+	session->deleted_kw = session->client->deleted_kw;
+	T_BEGIN {
+		ret = prepare(session);
+	} T_END;
+	return ret;
+}

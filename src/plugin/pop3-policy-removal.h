@@ -1,0 +1,77 @@
+#ifndef POP3_POLICY_REMOVAL_H
+#define POP3_POLICY_REMOVAL_H
+
+#include "guid.h"
+#include "seq-range-array.h"
+#include "pop3-policy-disposition.h"
+
+struct mailbox_transaction_context;
+struct pop3_policy_session;
+
+/* Removals, and what comes before and after them: nothing leaves the mailbox
+   or the view without a durable intent. The order is always
+
+       _describe(), _intend(), _apply(), the mailbox commit, 
+       pop3_policy_intents_outcome()
+*/
+
+struct pop3_policy_removal {
+	uint32_t uid;
+	/* the message must have this GUID; filled by _describe() if empty */
+	guid_128_t guid;
+	enum pop3_policy_action action;
+	enum pop3_policy_reason reason;
+	/* filled by _describe() */
+	uoff_t size;
+	const char *uidl, *message_id;
+};
+ARRAY_DEFINE_TYPE(pop3_policy_removal, struct pop3_policy_removal);
+
+/* An intent that the database has. */
+struct pop3_policy_intent {
+	uint32_t no;
+	/* the mailbox commit must begin before it; monotonic nanoseconds */
+	uint64_t commit_until;
+};
+ARRAY_DEFINE_TYPE(pop3_policy_intent, struct pop3_policy_intent);
+
+/* Look up the identity of each message, for the audit. Messages that are not
+   in the mailbox any more are left out; those whose GUID is not the expected
+   one are left out and added to *mismatched. Strings are allocated from the
+   pool. Returns 0 if ok, -1 on storage errors. */
+int pop3_policy_removals_describe(struct pop3_policy_session *session,
+				  struct mailbox_transaction_context *t,
+				  pool_t pool,
+				  ARRAY_TYPE(pop3_policy_removal) *removals,
+				  ARRAY_TYPE(seq_range) *mismatched);
+
+/* Make the intent to remove these messages durable; waits for it. Returns
+   1 if it is durable (*intents tells which), 0 if the policy changed since
+   LOGIN (nothing may be removed), -1 and *error_r if it cannot be known to be
+   durable (nothing may be removed). */
+int pop3_policy_removals_intend(struct pop3_policy_session *session,
+				const ARRAY_TYPE(pop3_policy_removal) *removals,
+				ARRAY_TYPE(pop3_policy_intent) *intents,
+				const char **error_r);
+
+/* Put the removals into the transaction. Right before its commit. Returns 0
+   if ok, -1 and *error_r if an intent holds no longer. */
+int pop3_policy_removals_apply(struct pop3_policy_session *session,
+			       struct mailbox_transaction_context *t,
+			       const ARRAY_TYPE(pop3_policy_removal) *removals,
+			       const ARRAY_TYPE(pop3_policy_intent) *intents,
+			       const char **error_r);
+
+/* Add the UIDs of those removals that are expunges to *uids. */
+void
+pop3_policy_removals_expunged(struct pop3_policy_session *session,
+			      const ARRAY_TYPE(pop3_policy_removal) *removals,
+			      ARRAY_TYPE(seq_range) *uids);
+
+/* Tell what became of the intents: "committed", "failed" (nothing was
+   removed) or "unknown". Does not wait. */
+void pop3_policy_intents_outcome(struct pop3_policy_session *session,
+				 const ARRAY_TYPE(pop3_policy_intent) *intents,
+				 const char *result);
+
+#endif

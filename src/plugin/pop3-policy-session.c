@@ -1,0 +1,220 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "array.h"
+#include "ioloop.h"
+#include "time-util.h"
+#include "mail-storage.h"
+#include "mail-user.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-plugin.h"
+#include "pop3-policy-session.h"
+
+static void login_text_build(struct pop3_policy_session *session)
+{
+	string_t *text = session->login_text;
+
+	session->login_id = pop3_policy_client_next_id(session->service);
+	str_truncate(text, 0);
+	pop3_policy_session_wire(session, text, "LOGIN", session->login_id);
+	pop3_policy_session_wire_origin(session, text);
+	pop3_policy_wire_flag(text, "tls", session->user->conn.ssl_secured);
+	pop3_policy_wire_end(text);
+}
+
+struct pop3_policy_session *
+pop3_policy_session_create(struct mail_user *user, const char **error_r)
+{
+	struct pop3_policy_session *session;
+	struct pop3_policy_settings set;
+	const char *error;
+
+	if (pop3_policy_settings_get(user, &set, error_r) < 0)
+		return NULL;
+
+	session = p_new(user->pool, struct pop3_policy_session, 1);
+	session->pool = user->pool;
+	session->user = user;
+	session->set = set;
+	session->event = event_create(user->event);
+	event_add_category(session->event, &event_category_pop3_policy);
+	event_set_append_log_prefix(session->event, "pop3-policy: ");
+	session->service = pop3_policy_client_get(set.socket_path,
+						  set.timeout_msecs);
+	guid_128_generate(session->id);
+	session->ended_by = "drop";
+	i_array_init(&session->fetched, 16);
+	i_array_init(&session->fetched_uids, 16);
+	i_array_init(&session->dele, 16);
+	i_array_init(&session->removed, 16);
+	i_array_init(&session->removing, 16);
+	i_array_init(&session->retrieved, 16);
+	i_array_init(&session->would, 16);
+	i_array_init(&session->committed_intents, 4);
+
+	session->login_text = str_new(default_pool, 256);
+	login_text_build(session);
+	/* A service that does not answer is noticed when its answer is
+	   needed, by pop3_policy_session_login(), which sends again. */
+	if (pop3_policy_client_send(session->service, session->login_text,
+				    &error) < 0)
+		e_debug(session->event, "LOGIN not sent yet: %s", error);
+	return session;
+}
+
+void pop3_policy_session_free(struct pop3_policy_session **_session)
+{
+	struct pop3_policy_session *session = *_session;
+
+	*_session = NULL;
+	timeout_remove(&session->to_refuse);
+	pop3_policy_login_free(&session->login);
+	array_free(&session->fetched);
+	array_free(&session->fetched_uids);
+	array_free(&session->dele);
+	array_free(&session->removed);
+	array_free(&session->removing);
+	array_free(&session->retrieved);
+	array_free(&session->would);
+	array_free(&session->committed_intents);
+	str_free(&session->login_text);
+	event_unref(&session->event);
+}
+
+static int
+session_login_wait(struct pop3_policy_session *session, const char **error_r)
+{
+	struct pop3_policy_wire_message *reply;
+	struct pop3_policy_login *login = NULL;
+	int ret;
+
+	ret = pop3_policy_client_wait(session->service, session->login_id,
+				      session->login_text, &reply, error_r);
+	if (ret < 0)
+		return -1;
+	if (ret == 0) {
+		*error_r = t_strdup(pop3_policy_wire_get_str(&reply->head,
+							     "text"));
+		if (*error_r == NULL)
+			*error_r = "the service refused without a reason";
+		ret = -1;
+	} else if (pop3_policy_login_parse(reply, &login, error_r) < 0) {
+		*error_r = t_strdup_printf("LOGIN: bad answer: %s", *error_r);
+		ret = -1;
+	} else {
+		ret = 0;
+	}
+	pop3_policy_wire_message_free(&reply);
+	if (ret < 0)
+		return -1;
+
+	if (session->login == NULL) {
+		session->login = login;
+		session->login_nsecs = i_nanoseconds();
+		session->policy = &login->policy;
+	} else {
+		/* The state of the maildrop stays what the view was made of;
+		   the policy is fresh. */
+		session->login->policy = login->policy;
+		session->login->version =
+			p_strdup(session->login->pool, login->version);
+		for (unsigned int i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
+			struct pop3_policy_value *value =
+				&session->login->policy.values[i];
+
+			value->str = p_strdup(session->login->pool, value->str);
+		}
+		pop3_policy_login_free(&login);
+	}
+	return 0;
+}
+
+int pop3_policy_session_login(struct pop3_policy_session *session,
+			      const char **error_r)
+{
+	return session_login_wait(session, error_r);
+}
+
+int pop3_policy_session_login_again(struct pop3_policy_session *session,
+				    const char **error_r)
+{
+	login_text_build(session);
+	if (pop3_policy_client_send(session->service, session->login_text,
+				    error_r) < 0)
+		return -1;
+	return session_login_wait(session, error_r);
+}
+
+bool pop3_policy_session_is_master(const struct pop3_policy_session *session)
+{
+	return session->user->auth_user != NULL &&
+		strcmp(session->user->auth_user, session->user->username) != 0;
+}
+
+void pop3_policy_session_wire(struct pop3_policy_session *session,
+			      string_t *dest, const char *verb,
+			      unsigned int id)
+{
+	pop3_policy_wire_begin(dest, verb, id);
+	pop3_policy_wire_str(dest, "user", session->user->username);
+	pop3_policy_wire_str(dest, "session",
+			     guid_128_to_string(session->id));
+}
+
+void pop3_policy_session_wire_origin(struct pop3_policy_session *session,
+				     string_t *dest)
+{
+	struct mail_user *user = session->user;
+
+	pop3_policy_wire_str(dest, "dsession", user->session_id);
+	if (pop3_policy_session_is_master(session))
+		pop3_policy_wire_str(dest, "auth_user", user->auth_user);
+	if (user->conn.remote_ip != NULL && user->conn.remote_ip->family != 0) {
+		pop3_policy_wire_str(dest, "rip",
+				     net_ip2addr(user->conn.remote_ip));
+	}
+}
+
+void pop3_policy_session_wire_mailbox(struct pop3_policy_session *session,
+				      string_t *dest)
+{
+	if (session->uidvalidity == 0)
+		return;
+	pop3_policy_wire_str(dest, "guid",
+			     guid_128_to_string(session->box_guid));
+	pop3_policy_wire_num(dest, "uidvalidity", session->uidvalidity);
+}
+
+void pop3_policy_session_send(struct pop3_policy_session *session,
+			      const string_t *text)
+{
+	const char *error;
+
+	if (pop3_policy_client_send(session->service, text, &error) < 0)
+		e_error(session->event, "A record was not sent: %s", error);
+}
+
+void pop3_policy_session_event(struct pop3_policy_session *session,
+			       const char *event, const char *reason,
+			       const ARRAY_TYPE(seq_range) *uids,
+			       uint32_t uidnext, const char *text)
+{
+	string_t *str = t_str_new(256), *set;
+
+	pop3_policy_session_wire(session, str, "EVENT", 0);
+	pop3_policy_session_wire_origin(session, str);
+	pop3_policy_session_wire_mailbox(session, str);
+	pop3_policy_wire_str(str, "event", event);
+	pop3_policy_wire_str(str, "reason", reason);
+	if (uids != NULL) {
+		set = t_str_new(64);
+		pop3_policy_uidset_append(set, uids);
+		pop3_policy_wire_str(str, "uids", str_c(set));
+	}
+	if (uidnext != 0)
+		pop3_policy_wire_num(str, "uidnext", uidnext);
+	pop3_policy_wire_str(str, "text", text);
+	pop3_policy_wire_end(str);
+	pop3_policy_session_send(session, str);
+}

@@ -1,0 +1,174 @@
+#ifndef POP3_POLICY_SESSION_H
+#define POP3_POLICY_SESSION_H
+
+#include "guid.h"
+#include "seq-range-array.h"
+#include "str.h"
+#include "pop3-policy-login.h"
+#include "pop3-policy-removal.h"
+#include "pop3-policy-settings.h"
+
+/* One POP3 session as the policy sees it, from the creation of its user to
+   the SESSION record. doc/session.md tells the story of a session. */
+
+struct client;
+struct mail_user;
+struct mailbox;
+struct mailbox_transaction_context;
+struct pop3_policy_client;
+
+enum pop3_policy_session_state {
+	/* LOGIN was sent, its answer was not read yet */
+	POP3_POLICY_SESSION_LOGIN,
+	/* the login was refused: nothing happens any more but the end */
+	POP3_POLICY_SESSION_REFUSED,
+	/* the policy is known, the mailbox was not seen yet */
+	POP3_POLICY_SESSION_ACCEPTED,
+	/* the mailbox is being prepared: repair, due work, view */
+	POP3_POLICY_SESSION_PREPARING,
+	/* RFC 1939's TRANSACTION: the view is fixed */
+	POP3_POLICY_SESSION_TRANSACTION,
+	/* UPDATE failed, nothing more may be removed */
+	POP3_POLICY_SESSION_UPDATE_FAILED,
+	/* QUIT's changes were committed, the sync before its +OK is to come */
+	POP3_POLICY_SESSION_COMMITTED,
+	/* the SESSION record was sent */
+	POP3_POLICY_SESSION_ENDED
+};
+
+/* A message that was sent whole. */
+struct pop3_policy_fetched {
+	uint32_t uid;
+	guid_128_t guid;
+	uoff_t size;
+	/* offset in the output at which its reply ended */
+	uoff_t output_end;
+	/* once the reply was handed to the kernel: how many bytes the client
+	   had sent by then, read or not. A QUIT that ends behind them, whole,
+	   confirms the message. */
+	bool flushed;
+	uoff_t input_seen;
+};
+
+/* What the SESSION record says of a retrieved message. */
+struct pop3_policy_retrieved {
+	uint32_t uid;
+	guid_128_t guid;
+	uoff_t size;
+	enum pop3_policy_action action;
+};
+
+/* A message that would have been removed (enforcement=observe). */
+struct pop3_policy_would {
+	uint32_t uid;
+	guid_128_t guid;
+	uoff_t size;
+	enum pop3_policy_reason reason;
+};
+
+struct pop3_policy_session {
+	pool_t pool;
+	struct mail_user *user;
+	struct event *event;
+	struct pop3_policy_settings set;
+	struct pop3_policy_client *service;
+	guid_128_t id;
+	enum pop3_policy_session_state state;
+
+	/* LOGIN: the request, and its answer */
+	unsigned int login_id;
+	string_t *login_text;
+	struct pop3_policy_login *login;
+	/* when the answer was read, monotonic nanoseconds */
+	uint64_t login_nsecs;
+	/* &login->policy */
+	const struct pop3_policy *policy;
+
+	/* NULL until the POP3 client exists, and after it is gone */
+	struct client *client;
+	struct timeout *to_refuse;
+
+	/* the mailbox, once it was prepared */
+	struct mailbox *box;
+	guid_128_t box_guid;
+	uint32_t uidvalidity, uidnext;
+	/* what the database knows of it, NULL if nothing. Points to login. */
+	struct pop3_policy_maildrop *drop;
+
+	/* the view, fixed once prepared. filter is FALSE if all is shown. */
+	bool filter;
+	ARRAY_TYPE(seq_range) hidden;
+	uint32_t view_from;
+
+	/* sent whole and not taken back by RSET, by time */
+	ARRAY(struct pop3_policy_fetched) fetched;
+	ARRAY_TYPE(seq_range) fetched_uids;
+	/* first message in fetched that is not flushed yet */
+	unsigned int fetched_unflushed;
+	/* UIDs that the client's DELE asks to remove, once in UPDATE */
+	ARRAY_TYPE(seq_range) dele;
+	/* pop3_delete_type=flag: the keyword that DELE sets, else NULL */
+	struct mail_keywords *deleted_kw;
+	/* the storage's expunge and keyword functions are called for us */
+	bool passing;
+
+	/* results of UPDATE */
+	uint32_t intent_no;
+	/* intents whose outcome waits for the sync */
+	ARRAY_TYPE(pop3_policy_intent) committed_intents;
+	ARRAY(struct pop3_policy_retrieved) retrieved;
+	/* expunged, and to be expunged by the commit under way */
+	ARRAY_TYPE(seq_range) removed, removing;
+	ARRAY(struct pop3_policy_would) would;
+	uint32_t anchor_uid;
+	guid_128_t anchor_guid;
+	/* quit, drop, timeout, kick, update-failed, refused, error */
+	const char *ended_by;
+};
+
+/* Create a session for a user and send LOGIN. Returns NULL if the settings
+   are wrong (*error_r tells); a service that cannot be reached is found out
+   by pop3_policy_session_login(). */
+struct pop3_policy_session *
+pop3_policy_session_create(struct mail_user *user, const char **error_r);
+void pop3_policy_session_free(struct pop3_policy_session **session);
+
+/* The session of a user, NULL if it has none. */
+struct pop3_policy_session *pop3_policy_session_get(struct mail_user *user);
+
+/* Read the answer to LOGIN, waiting for it up to the timeout.
+   Returns 0 if ok, -1 and *error_r (for the log) if there is none. */
+int pop3_policy_session_login(struct pop3_policy_session *session,
+			      const char **error_r);
+/* Ask LOGIN again for a fresh policy, after a stale intent. As above. */
+int pop3_policy_session_login_again(struct pop3_policy_session *session,
+				    const char **error_r);
+
+/* TRUE if the authenticated user is not the mailbox's owner. */
+bool pop3_policy_session_is_master(const struct pop3_policy_session *session);
+
+/* Begin a message of this session: verb, id, user, session. */
+void pop3_policy_session_wire(struct pop3_policy_session *session,
+			      string_t *dest, const char *verb,
+			      unsigned int id);
+/* Add who and where: dsession, auth_user, rip, device. */
+void pop3_policy_session_wire_origin(struct pop3_policy_session *session,
+				     string_t *dest);
+/* Add the mailbox: guid, uidvalidity. */
+void pop3_policy_session_wire_mailbox(struct pop3_policy_session *session,
+				      string_t *dest);
+/* Send a message that has no answer; failures are logged. */
+void pop3_policy_session_send(struct pop3_policy_session *session,
+			      const string_t *text);
+
+/* Send EVENT. uids may be NULL; uidnext is left out if 0, text if NULL. */
+void pop3_policy_session_event(struct pop3_policy_session *session,
+			       const char *event, const char *reason,
+			       const ARRAY_TYPE(seq_range) *uids,
+			       uint32_t uidnext, const char *text);
+
+/* Send the SESSION record and enter ENDED. Called again it does nothing. */
+void pop3_policy_session_end(struct pop3_policy_session *session,
+			     const char *ended_by);
+
+#endif

@@ -1,0 +1,283 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "array.h"
+#include "mail-storage-private.h"
+#include "pop3-common.h"
+#include "pop3-policy-identity.h"
+#include "pop3-policy-output.h"
+#include "pop3-policy-removal.h"
+#include "pop3-policy-session.h"
+#include "pop3-policy-update.h"
+
+/* A policy that changes again and again while we ask is not waited for. */
+#define MAX_STALE_RETRIES 3
+
+#define TEXT_NOT_REMOVED \
+	"No message was removed: the mail service cannot record the removal " \
+	"at the moment. Please wait a few minutes and try again."
+
+struct pop3_policy_decisions {
+	pool_t pool;
+	ARRAY_TYPE(pop3_policy_removal) removals;
+};
+
+/* The client hears the text behind -ERR [SYS/TEMP]. */
+static void update_set_error(struct pop3_policy_session *session,
+			     const char *error)
+{
+	e_error(session->event, "UPDATE failed, nothing was removed: %s",
+		error);
+	mail_storage_set_error(session->box->storage, MAIL_ERROR_TEMP,
+			       TEXT_NOT_REMOVED);
+}
+
+/* POP3 "move" is not there yet: a message that is to leave the view leaves
+   it, and stays in the mailbox. */
+static enum pop3_policy_action
+supported_action(enum pop3_policy_action action)
+{
+	return action == POP3_POLICY_ACTION_MOVE ?
+		POP3_POLICY_ACTION_HIDE : action;
+}
+
+static void
+decide(struct pop3_policy_session *session,
+       struct pop3_policy_decisions *decisions, uint32_t uid,
+       const struct pop3_policy_fetched *fetched)
+{
+	struct pop3_policy_message_facts facts;
+	struct pop3_policy_disposition disposition;
+	struct pop3_policy_removal *removal;
+	struct pop3_policy_retrieved *retrieved;
+	struct pop3_policy_would *would;
+
+	i_zero(&facts);
+	facts.master = pop3_policy_session_is_master(session);
+	facts.dele = seq_range_exists(&session->dele, uid);
+	facts.retrieved = fetched != NULL;
+	facts.spared = session->drop != NULL &&
+		seq_range_exists(&session->drop->spared, uid);
+	pop3_policy_dispose(session->policy, &facts, &disposition);
+	disposition.action = supported_action(disposition.action);
+
+	if (disposition.action != POP3_POLICY_ACTION_NONE) {
+		removal = array_append_space(&decisions->removals);
+		removal->uid = uid;
+		if (fetched != NULL)
+			guid_128_copy(removal->guid, fetched->guid);
+		removal->action = disposition.action;
+		removal->reason = disposition.reason;
+	}
+	if (fetched != NULL && !facts.master) {
+		retrieved = array_append_space(&session->retrieved);
+		retrieved->uid = uid;
+		guid_128_copy(retrieved->guid, fetched->guid);
+		retrieved->size = fetched->size;
+		retrieved->action = disposition.action;
+		if (disposition.would_action == POP3_POLICY_ACTION_EXPUNGE ||
+		    disposition.would_action == POP3_POLICY_ACTION_MOVE) {
+			would = array_append_space(&session->would);
+			would->uid = uid;
+			guid_128_copy(would->guid, fetched->guid);
+			would->size = fetched->size;
+			would->reason = disposition.would_reason;
+		}
+	}
+}
+
+static int removal_cmp(const struct pop3_policy_removal *r1,
+		       const struct pop3_policy_removal *r2)
+{
+	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
+}
+
+/* Decide about every message that the client fetched or wants deleted. */
+static void decide_all(struct pop3_policy_session *session,
+		       struct pop3_policy_decisions *decisions,
+		       unsigned int would_before)
+{
+	const struct pop3_policy_fetched *fetched;
+	ARRAY_TYPE(seq_range) rest;
+	struct seq_range_iter iter;
+	unsigned int n = 0;
+	uint32_t uid;
+
+	array_clear(&decisions->removals);
+	array_clear(&session->retrieved);
+	array_delete(&session->would, would_before,
+		     array_count(&session->would) - would_before);
+
+	t_array_init(&rest, 16);
+	array_append_array(&rest, &session->dele);
+	array_foreach(&session->fetched, fetched) {
+		if (!pop3_policy_output_confirmed(session, fetched))
+			continue;
+		decide(session, decisions, fetched->uid, fetched);
+		seq_range_array_remove(&rest, fetched->uid);
+	}
+	seq_range_array_iter_init(&iter, &rest);
+	while (seq_range_array_iter_nth(&iter, n++, &uid))
+		decide(session, decisions, uid, NULL);
+	array_sort(&decisions->removals, removal_cmp);
+}
+
+/* QUIT was sent before these messages were out: the client cannot have known
+   that it had them. */
+static void report_unconfirmed(struct pop3_policy_session *session)
+{
+	const struct pop3_policy_fetched *fetched;
+	ARRAY_TYPE(seq_range) uids;
+
+	t_array_init(&uids, 16);
+	array_foreach(&session->fetched, fetched) {
+		if (!pop3_policy_output_confirmed(session, fetched))
+			seq_range_array_add(&uids, fetched->uid);
+	}
+	if (array_count(&uids) > 0) {
+		pop3_policy_session_event(session, "unconfirmed", NULL,
+					  &uids, 0, NULL);
+	}
+}
+
+/* A message that was known as the last one lets later sessions notice that
+   the mailbox was put back from an older copy. */
+static void find_anchor(struct pop3_policy_session *session,
+			struct mailbox_transaction_context *t)
+{
+	struct mail *mail;
+	uint32_t count = mail_index_view_get_messages_count(t->view);
+	guid_128_t guid;
+
+	if (count == 0 ||
+	    (session->drop != NULL && session->drop->anchor_uid != 0 &&
+	     session->drop->uidnext == session->uidnext))
+		return;
+	mail = mail_alloc(t, MAIL_FETCH_GUID, NULL);
+	mail_set_seq(mail, count);
+	if (pop3_policy_mail_guid(mail, guid) == 0) {
+		session->anchor_uid = mail->uid;
+		guid_128_copy(session->anchor_guid, guid);
+	}
+	mail_free(&mail);
+}
+
+/* Returns 1 if the intents are durable, 0 if the policy changed meanwhile and
+   the decisions are void, -1 if UPDATE fails. */
+static int update_try(struct pop3_policy_session *session,
+		      struct mailbox_transaction_context *t,
+		      struct pop3_policy_decisions *decisions,
+		      unsigned int would_before)
+{
+	ARRAY_TYPE(seq_range) mismatched;
+	const char *error;
+	int ret;
+
+	decide_all(session, decisions, would_before);
+	if (array_count(&decisions->removals) == 0 ||
+	    !pop3_policy_needs_intent(session->policy))
+		return 1;
+
+	t_array_init(&mismatched, 4);
+	if (pop3_policy_removals_describe(session, t, decisions->pool,
+					  &decisions->removals,
+					  &mismatched) < 0) {
+		update_set_error(session, t_strdup_printf(
+			"Messages cannot be identified: %s",
+			mailbox_get_last_internal_error(t->box, NULL)));
+		return -1;
+	}
+	if (array_count(&decisions->removals) == 0)
+		return 1;
+	ret = pop3_policy_removals_intend(session, &decisions->removals,
+					  &session->committed_intents, &error);
+	if (ret < 0) {
+		update_set_error(session, error);
+		return -1;
+	}
+	return ret;
+}
+
+static int update_begin(struct pop3_policy_session *session,
+			struct mailbox_transaction_context *t,
+			struct pop3_policy_decisions *decisions)
+{
+	const unsigned int would_before = array_count(&session->would);
+	const char *error;
+	unsigned int tries = 0;
+	int ret;
+
+	while ((ret = update_try(session, t, decisions, would_before)) == 0) {
+		if (++tries == MAX_STALE_RETRIES)
+			error = "the policy keeps changing";
+		else if (pop3_policy_session_login_again(session, &error) == 0)
+			continue;
+		update_set_error(session, error);
+		return -1;
+	}
+	if (ret < 0)
+		return -1;
+
+	if (pop3_policy_removals_apply(session, t, &decisions->removals,
+				       &session->committed_intents,
+				       &error) < 0) {
+		pop3_policy_intents_outcome(session,
+					    &session->committed_intents,
+					    "failed");
+		array_clear(&session->committed_intents);
+		update_set_error(session, error);
+		return -1;
+	}
+	array_clear(&session->removing);
+	pop3_policy_removals_expunged(session, &decisions->removals,
+				      &session->removing);
+	return 0;
+}
+
+int pop3_policy_update_begin(struct pop3_policy_session *session,
+			     struct mailbox_transaction_context *t)
+{
+	struct pop3_policy_decisions decisions;
+	int ret;
+
+	i_zero(&decisions);
+	decisions.pool = pool_alloconly_create("pop3-policy update", 4096);
+	p_array_init(&decisions.removals, decisions.pool, 16);
+	T_BEGIN {
+		report_unconfirmed(session);
+		find_anchor(session, t);
+		ret = update_begin(session, t, &decisions);
+	} T_END;
+	pool_unref(&decisions.pool);
+
+	if (ret < 0) {
+		array_clear(&session->retrieved);
+		array_clear(&session->would);
+	}
+	return ret;
+}
+
+void pop3_policy_update_commit_failed(struct pop3_policy_session *session)
+{
+	pop3_policy_intents_outcome(session, &session->committed_intents,
+				    "unknown");
+	array_clear(&session->committed_intents);
+	array_clear(&session->retrieved);
+	array_clear(&session->would);
+}
+
+void pop3_policy_update_committed(struct pop3_policy_session *session)
+{
+	seq_range_array_merge(&session->removed, &session->removing);
+	e_debug(session->event, "UPDATE committed: %u retrieved, %u removed",
+		array_count(&session->retrieved),
+		seq_range_count(&session->removed));
+}
+
+void pop3_policy_update_finish(struct pop3_policy_session *session)
+{
+	pop3_policy_intents_outcome(session, &session->committed_intents,
+				    "committed");
+	array_clear(&session->committed_intents);
+	pop3_policy_session_end(session, "quit");
+}
