@@ -144,14 +144,9 @@ def pytest(build, *directories, asan=False, parallel=True):
 
 def main():
     os.makedirs(OUT, exist_ok=True)
-    if not os.path.exists(os.path.join(TOP, "configure")):
-        autotools = [Stage("autotools", lambda stage: stage.run(
-            "autoreconf", "-fi", "-Wno-obsolete") == 0)]
-    else:
-        autotools = []
     gcc, clang = tree("gcc"), tree("clang")
     asan = tree("gcc", "--enable-asan")
-    stages = autotools + [
+    stages = [
         Stage("build with gcc", gcc),
         Stage("build with clang", clang),
         Stage("build with sanitizers", asan),

@@ -35,8 +35,9 @@ _numbers = itertools.count(1)
 
 
 def message(subject="Test", body="Hello.\n", sender="sender@example.org",
-            attachments=(), **headers):
-    """An email.message.EmailMessage. attachments: (name, bytes) pairs."""
+            attachments=(), cte=None, **headers):
+    """An email.message.EmailMessage. attachments: (name, bytes) pairs. cte:
+    the body's Content-Transfer-Encoding."""
     mail = email.message.EmailMessage(policy=email.policy.SMTP)
     mail["From"] = sender
     mail["To"] = "recipient@example.org"
@@ -45,7 +46,7 @@ def message(subject="Test", body="Hello.\n", sender="sender@example.org",
     mail["Date"] = "Thu, 01 Jan 2026 12:00:00 +0000"
     for name, value in headers.items():
         mail[name.replace("_", "-")] = value
-    mail.set_content(body)
+    mail.set_content(body, cte=cte)
     for name, data in attachments:
         mail.add_attachment(data, maintype="application",
                             subtype="octet-stream", filename=name)
