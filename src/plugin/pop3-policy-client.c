@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 struct pop3_policy_client {
+	struct pop3_policy_client *next;
+
 	char *path;
 	unsigned int timeout_msecs;
 
@@ -21,8 +23,8 @@ struct pop3_policy_client {
 	unsigned int last_id;
 };
 
-/* POP3 sessions of one process share the connection. */
-static struct pop3_policy_client *process_client;
+/* POP3 sessions of one process share a connection. There is usually one. */
+static struct pop3_policy_client *process_clients;
 
 static void client_disconnect(struct pop3_policy_client *client)
 {
@@ -36,16 +38,16 @@ static void client_disconnect(struct pop3_policy_client *client)
 struct pop3_policy_client *
 pop3_policy_client_get(const char *path, unsigned int timeout_msecs)
 {
-	struct pop3_policy_client *client = process_client;
+	struct pop3_policy_client *client = process_clients;
 
-	if (client != NULL && strcmp(client->path, path) != 0) {
-		pop3_policy_clients_deinit();
-		client = NULL;
-	}
+	while (client != NULL && strcmp(client->path, path) != 0)
+		client = client->next;
 	if (client == NULL) {
-		client = process_client = i_new(struct pop3_policy_client, 1);
+		client = i_new(struct pop3_policy_client, 1);
 		client->path = i_strdup(path);
 		client->fd = -1;
+		client->next = process_clients;
+		process_clients = client;
 	}
 	client->timeout_msecs = timeout_msecs;
 	return client;
@@ -53,14 +55,15 @@ pop3_policy_client_get(const char *path, unsigned int timeout_msecs)
 
 void pop3_policy_clients_deinit(void)
 {
-	struct pop3_policy_client *client = process_client;
+	struct pop3_policy_client *client;
 
-	if (client == NULL)
-		return;
-	process_client = NULL;
-	client_disconnect(client);
-	i_free(client->path);
-	i_free(client);
+	while (process_clients != NULL) {
+		client = process_clients;
+		process_clients = client->next;
+		client_disconnect(client);
+		i_free(client->path);
+		i_free(client);
+	}
 }
 
 unsigned int pop3_policy_client_next_id(struct pop3_policy_client *client)

@@ -3,18 +3,18 @@
 
 #include "str.h"
 
-/* The mail process's connection to the pop3-policy service. There is one per
-   process; it is kept from session to session. All waiting is bounded by the
-   timeout. The protocol is in pop3-policy-protocol.h. */
+/* The mail process's connection to the pop3-policy service. It is shared by
+   the sessions of the process and kept from session to session. All waiting
+   is bounded by the timeout. The protocol is in pop3-policy-protocol.h. */
 
 struct pop3_policy_client;
 struct pop3_policy_wire_message;
 
-/* Get the process's connection, made anew if the path differs from the last
-   one's. Does not connect yet. timeout_msecs bounds every wait. */
+/* Get the process's connection to this socket. Does not connect yet.
+   timeout_msecs bounds every wait from now on. */
 struct pop3_policy_client *
 pop3_policy_client_get(const char *path, unsigned int timeout_msecs);
-/* Close the process's connection, if any. */
+/* Close and free the process's connections. */
 void pop3_policy_clients_deinit(void);
 
 /* A new request id, unique on this connection. */
