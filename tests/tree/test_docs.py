@@ -1,0 +1,96 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""Settings, configuration examples and documentation agree."""
+
+import os
+import re
+
+from dovecot import TOP
+
+
+def read(*names):
+    with open(os.path.join(TOP, *names)) as file:
+        return file.read()
+
+
+def sections(title):
+    """Names of the ### sections below a ## section of doc/settings.md."""
+    text = read("doc", "settings.md").split("\n## %s\n" % title)[1]
+    return re.findall(r"^### (\S+)$", text.split("\n## ")[0], re.M)
+
+
+def settings_of_service():
+    found = re.findall(r"\{ DEF\(\w+, (\w+)\)",
+                       read("src", "service",
+                            "pop3-policy-service-settings.c"))
+    assert found
+    return found
+
+
+def settings_of_plugin():
+    found = re.findall(r'pop3_policy_compat_setting\(user,\s*"(\w+)"',
+                       read("src", "plugin", "pop3-policy-settings.c"))
+    assert found
+    return found
+
+
+def without_comments(text):
+    lines = (line.rstrip() for line in text.splitlines())
+    return [line for line in lines
+            if line and not line.lstrip().startswith("#")]
+
+
+def test_service_settings_are_documented():
+    assert sections("Settings of the service") == settings_of_service()
+
+
+def test_service_settings_are_in_the_example():
+    example = re.findall(r"^#?(\w+) = ", read("conf.d",
+                                              "pop3-policy.conf.ext"), re.M)
+    assert example == settings_of_service()
+
+
+def test_plugin_settings_are_documented():
+    assert sections("Settings of the plugin") == settings_of_plugin()
+
+
+def test_plugin_settings_are_in_the_example():
+    example = re.findall(r"^  #?(pop3_policy_\w+) = ",
+                         read("conf.d", "90-pop3-policy.conf"), re.M)
+    assert example == settings_of_plugin()
+
+
+def test_readme_shows_the_shipped_configuration():
+    blocks = re.findall(r"^```\n(.*?)^```", read("README.md"), re.M | re.S)
+    shipped = without_comments(
+        read("conf.d", "90-pop3-policy.conf").replace("#group", "group"))
+    assert without_comments(blocks[0]) == shipped
+    shipped = read("conf.d", "pop3-policy.conf.ext").splitlines()
+    for line in without_comments(blocks[1]):
+        assert line in shipped
+
+
+def test_readme_names_every_parameter():
+    documented = re.findall(r"^### (\S+)$", read("doc", "parameters.md"), re.M)
+    assert documented
+    named = re.findall(r"`(\w+)`", read("README.md").split(
+        "## Parameters")[1].split("\n## ")[0])
+    assert not set(documented) - set(named)
+
+
+def test_readme_names_every_report():
+    views = re.findall(r"CREATE VIEW pop3\.(report_\w+)", "".join(
+        read("src", "sql", "views", name)
+        for name in os.listdir(os.path.join(TOP, "src", "sql", "views"))))
+    named = re.findall(r"^\| `(report_\w+)`", read("README.md"), re.M)
+    assert sorted(named) == sorted(views)
+
+
+def test_links_lead_somewhere():
+    for directory in ("", "doc"):
+        for name in os.listdir(os.path.join(TOP, directory)):
+            if not name.endswith(".md"):
+                continue
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)",
+                                   read(directory, name)):
+                assert os.path.exists(os.path.join(TOP, directory, link)), \
+                    "%s: %s" % (name, link)
