@@ -195,7 +195,8 @@ void pop3_policy_wire_parser_deinit(struct pop3_policy_wire_parser **parser);
 /* Feed one line without its LF. The first line must be the handshake.
    Returns 1 if it completed a message (*message_r is then the caller's, to be
    freed with pop3_policy_wire_message_free()), 0 if more lines are needed, -1
-   and *error_r if the line is malformed; the parser is then unusable. */
+   and *error_r (data stack) if the line is malformed; the parser is then
+   unusable. */
 int pop3_policy_wire_parser_feed(struct pop3_policy_wire_parser *parser,
 				 const char *line,
 				 struct pop3_policy_wire_message **message_r,

@@ -257,6 +257,13 @@ static const struct {
 	{ P(EXPIRE_RETRIEVED), "99999999999999999999999999s",
 	  "expire_retrieved: \"99999999999999999999999999s\" is out "
 	  "of range: use 0 seconds to 36525 days, or never" },
+	/* in 64 bits these would be 60 seconds */
+	{ P(EXPIRE_RETRIEVED), "4611686018427387905m",
+	  "expire_retrieved: \"4611686018427387905m\" is out "
+	  "of range: use 0 seconds to 36525 days, or never" },
+	{ P(EXPIRE_RETRIEVED), "13835058055282163713m",
+	  "expire_retrieved: \"13835058055282163713m\" is out "
+	  "of range: use 0 seconds to 36525 days, or never" },
 	{ P(EXPIRE_UNRETRIEVED), "0", "expire_unretrieved: \"0\" is out of "
 	  "range: use 1 second to 36525 days, or never" },
 	{ P(EXPIRE_HIDDEN), "1 month", "expire_hidden: \"1 month\" is not a "
@@ -274,6 +281,10 @@ static const struct {
 	  "out of range: use 0 bytes to 4194304 TB, or unlimited" },
 	{ P(LEAVE_MAX_BYTES), "4611686018427387905",
 	  "leave_max_bytes: \"4611686018427387905\" is "
+	  "out of range: use 0 bytes to 4194304 TB, or unlimited" },
+	/* in 64 bits this would be 1 kB */
+	{ P(LEAVE_MAX_BYTES), "18014398509481985k",
+	  "leave_max_bytes: \"18014398509481985k\" is "
 	  "out of range: use 0 bytes to 4194304 TB, or unlimited" },
 	{ P(QUOTA_STORAGE), "0", "quota_storage: \"0\" is out of range: "
 	  "use 1 byte to 4194304 TB, unlimited or as-configured" },

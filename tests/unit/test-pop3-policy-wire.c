@@ -424,33 +424,45 @@ static void test_too_many_items(void)
 	pop3_policy_wire_parser_deinit(&parser);
 }
 
+/* A message of POP3_POLICY_MAX_MESSAGE + excess bytes. Returns what became of
+   its last line. */
+static int
+feed_large(struct pop3_policy_wire_parser *parser, string_t *str,
+	   size_t excess, const char **error_r)
+{
+	const unsigned int full = POP3_POLICY_MAX_MESSAGE /
+		POP3_POLICY_MAX_LINE - 1;
+	const char *head = t_strdup_printf("INTENT\t1\titems=%u", full + 2);
+	const char *prefix = "ITEM\tmessage\tuidl=";
+	const char *last = "ITEM\tmessage";
+	struct pop3_policy_wire_message *message;
+	size_t rest = POP3_POLICY_MAX_LINE + excess -
+		(strlen(head) + 1) - (strlen(last) + 1);
+	int ret;
+
+	test_assert(pop3_policy_wire_parser_feed(parser, head, &message,
+						 error_r) == 0);
+	(void)line_of(str, prefix, POP3_POLICY_MAX_LINE);
+	for (unsigned int i = 0; i < full; i++) {
+		test_assert_idx(pop3_policy_wire_parser_feed(parser,
+			str_c(str), &message, error_r) == 0, i);
+	}
+	test_assert(pop3_policy_wire_parser_feed(parser,
+		line_of(str, prefix, rest), &message, error_r) == 0);
+	ret = pop3_policy_wire_parser_feed(parser, last, &message, error_r);
+	pop3_policy_wire_message_free(&message);
+	return ret;
+}
+
 static void test_too_large_message(void)
 {
 	struct pop3_policy_wire_parser *parser = parser_after_handshake();
-	struct pop3_policy_wire_message *message;
 	string_t *str = str_new(default_pool, POP3_POLICY_MAX_LINE);
 	const char *error = NULL;
-	const char head[] = "INTENT\t1\titems=1000";
-	unsigned int count = 0;
-	size_t rest;
-	int ret;
 
-	(void)line_of(str, "ITEM\tmessage\tuidl=", POP3_POLICY_MAX_LINE);
-	test_assert(pop3_policy_wire_parser_feed(parser, head, &message,
-						 &error) == 0);
-	/* one item less than would fit, then one that fills it up */
-	while (++count < POP3_POLICY_MAX_MESSAGE / POP3_POLICY_MAX_LINE) {
-		test_assert_idx(pop3_policy_wire_parser_feed(parser,
-			str_c(str), &message, &error) == 0, count);
-	}
-	rest = POP3_POLICY_MAX_MESSAGE - sizeof(head) -
-		(size_t)(count - 1) * POP3_POLICY_MAX_LINE;
-	test_assert(pop3_policy_wire_parser_feed(parser,
-		line_of(str, "ITEM\tmessage\tuidl=", rest),
-		&message, &error) == 0);
-	ret = pop3_policy_wire_parser_feed(parser, "ITEM\tmessage",
-					   &message, &error);
-	test_assert(ret == -1);
+	/* one that just fits does not count towards the next */
+	test_assert(feed_large(parser, str, 0, &error) == 1);
+	test_assert(feed_large(parser, str, 1, &error) == -1);
 	test_assert_strcmp(error, t_strdup_printf("INTENT: message of more "
 			   "than %u bytes", POP3_POLICY_MAX_MESSAGE));
 	str_free(&str);
