@@ -91,6 +91,18 @@ def tree(compiler, *configure):
     return build
 
 
+def distcheck(build):
+    """A stage that makes a distribution and builds it elsewhere, from sources
+    that are read-only. Its SQL and system tests are left out (they are run by
+    other stages): `true' takes the place of Python."""
+    def run(stage):
+        return stage.run("make", "distcheck",
+                         "AM_DISTCHECK_CONFIGURE_FLAGS=PYTHON=true",
+                         cwd=build.directory, NOVALGRIND="1",
+                         MAKEFLAGS="-j" + JOBS) == 0
+    return run
+
+
 def unit(build, **environment):
     """A stage that runs the unit tests, under valgrind unless NOVALGRIND is
     in the environment."""
@@ -150,6 +162,7 @@ def main():
         Stage("build with gcc", gcc),
         Stage("build with clang", clang),
         Stage("build with sanitizers", asan),
+        Stage("distribution", distcheck(gcc)),
         Stage("tree", pytest(gcc, "tree", parallel=False)),
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
