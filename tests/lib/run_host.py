@@ -73,8 +73,7 @@ def serve(directory):
                 raise Failure("Dovecot has ended:\n" + host.log())
             if host.pg.process.poll() is not None:
                 raise Failure("PostgreSQL has ended:\n" + host.pg.log())
-            # returns early at SIGTERM
-            time.sleep(1)
+            time.sleep(0.2)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(host.path("env"))
@@ -90,6 +89,9 @@ def start(directory):
     directory = work_directory(directory)
     if running(directory) is not None:
         raise Failure("a private host is running in %s already" % directory)
+    with contextlib.suppress(FileNotFoundError):
+        # left by one that was killed
+        os.unlink(os.path.join(directory, "env"))
     logname = os.path.join(directory, "run_host.log")
     with open(logname, "wb") as log:
         child = subprocess.Popen(
