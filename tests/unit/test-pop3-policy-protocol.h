@@ -22,6 +22,17 @@
 #define TEST_PROTOCOL_DECLARE(name) void name(void);
 TEST_PROTOCOL_FUNCTIONS(TEST_PROTOCOL_DECLARE)
 
+struct pop3_policy_wire_parser;
+struct pop3_policy_wire_message;
+
+/* A parser that has seen the handshake. */
+struct pop3_policy_wire_parser *test_wire_parser(void);
+/* Feed what was written, lines that end with LF; only the last may complete a
+   message. idx is what failures are reported with. */
+struct pop3_policy_wire_message *
+test_wire_feed(struct pop3_policy_wire_parser *parser, const char *text,
+	       unsigned int idx);
+
 /* xorshift: the same numbers in every run */
 static inline uint64_t test_random(uint64_t *state)
 {

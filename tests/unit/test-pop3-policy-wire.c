@@ -10,7 +10,7 @@
 
 #define HANDSHAKE "VERSION\tpop3-policy\t1\t0"
 
-static struct pop3_policy_wire_parser *parser_after_handshake(void)
+struct pop3_policy_wire_parser *test_wire_parser(void)
 {
 	struct pop3_policy_wire_parser *parser = pop3_policy_wire_parser_init();
 	struct pop3_policy_wire_message *message;
@@ -22,9 +22,8 @@ static struct pop3_policy_wire_parser *parser_after_handshake(void)
 	return parser;
 }
 
-/* Feed what was written; only the last line may complete a message. */
-static struct pop3_policy_wire_message *
-feed_all(struct pop3_policy_wire_parser *parser, const char *text,
+struct pop3_policy_wire_message *
+test_wire_feed(struct pop3_policy_wire_parser *parser, const char *text,
 	 unsigned int idx)
 {
 	struct pop3_policy_wire_message *message = NULL;
@@ -129,7 +128,7 @@ void test_wire_handshake(void)
 
 void test_wire_fields(void)
 {
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
+	struct pop3_policy_wire_parser *parser = test_wire_parser();
 	struct pop3_policy_wire_message *message;
 	const struct pop3_policy_wire_line *head;
 	int64_t num = 42;
@@ -156,8 +155,9 @@ void test_wire_fields(void)
 	};
 
 	test_begin("wire: fields");
-	message = feed_all(parser, "LOGIN\t7\tuser=a=b\tempty=\ttls=1\tzero=0"
-			   "\tuser=second\tp.on_dele=hide\n", 0);
+	message = test_wire_feed(parser,
+		"LOGIN\t7\tuser=a=b\tempty=\ttls=1\tzero=0"
+		"\tuser=second\tp.on_dele=hide\n", 0);
 	head = &message->head;
 	test_assert_strcmp(head->name, "LOGIN");
 	test_assert(message->id == 7);
@@ -183,8 +183,8 @@ void test_wire_fields(void)
 	pop3_policy_wire_message_free(&message);
 
 	for (unsigned int i = 0; i < N_ELEMENTS(numbers); i++) {
-		message = feed_all(parser, t_strdup_printf("OK\t%u\tn=%s\n", i,
-				   numbers[i].value), i);
+		message = test_wire_feed(parser, t_strdup_printf(
+			"OK\t%u\tn=%s\n", i, numbers[i].value), i);
 		num = 42;
 		num32 = 42;
 		test_assert_idx(pop3_policy_wire_get_int64(&message->head, "n",
@@ -199,7 +199,7 @@ void test_wire_fields(void)
 	}
 
 	/* no fields at all, the largest id */
-	message = feed_all(parser, "IMAP\t4294967295\n", 0);
+	message = test_wire_feed(parser, "IMAP\t4294967295\n", 0);
 	test_assert(message->id == 4294967295U);
 	test_assert(message->head.field_count == 0);
 	test_assert(pop3_policy_wire_get_str(&message->head, "user") == NULL);
@@ -211,12 +211,12 @@ void test_wire_fields(void)
 
 void test_wire_items(void)
 {
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
+	struct pop3_policy_wire_parser *parser = test_wire_parser();
 	struct pop3_policy_wire_message *message;
 	uint32_t uid = 0;
 
 	test_begin("wire: items");
-	message = feed_all(parser,
+	message = test_wire_feed(parser,
 		"INTENT\t3\tuser=a\titems=3\n"
 		"ITEM\tmessage\tuid=1\tunknown=x\n"
 		"ITEM\twould-be\n"
@@ -233,10 +233,11 @@ void test_wire_items(void)
 	pop3_policy_wire_message_free(&message);
 
 	/* one after the other, and without any */
-	message = feed_all(parser, "OK\t3\titems=0\n", 0);
+	message = test_wire_feed(parser, "OK\t3\titems=0\n", 0);
 	test_assert(message->item_count == 0);
 	pop3_policy_wire_message_free(&message);
-	message = feed_all(parser, "OK\t4\titems=1\nITEM\tdue\tuid=5\n", 0);
+	message = test_wire_feed(parser,
+		"OK\t4\titems=1\nITEM\tdue\tuid=5\n", 0);
 	test_assert(message->item_count == 1);
 	/* a message outlives its parser */
 	pop3_policy_wire_parser_deinit(&parser);
@@ -324,7 +325,7 @@ void test_wire_malformed(void)
 
 	test_begin("wire: malformed lines");
 	for (unsigned int i = 0; i < N_ELEMENTS(tests); i++) {
-		parser = parser_after_handshake();
+		parser = test_wire_parser();
 		if (tests[i].before != NULL) {
 			test_assert_idx(pop3_policy_wire_parser_feed(parser,
 				tests[i].before, &message, &error) == 0, i);
@@ -356,7 +357,7 @@ void test_wire_escaping(void)
 		"\xff\xfe invalid UTF-8 \xc3", "<id@host>", "\\\"'",
 		"items=3\nITEM\tmessage",
 	};
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
+	struct pop3_policy_wire_parser *parser = test_wire_parser();
 	struct pop3_policy_wire_message *message;
 	string_t *str = t_str_new(256);
 
@@ -372,7 +373,7 @@ void test_wire_escaping(void)
 		pop3_policy_wire_item(str, "message");
 		pop3_policy_wire_str(str, "text", values[i]);
 		pop3_policy_wire_end(str);
-		message = feed_all(parser, str_c(str), i);
+		message = test_wire_feed(parser, str_c(str), i);
 		test_assert_strcmp_idx(pop3_policy_wire_get_str(&message->head,
 				       "text"), values[i], i);
 		test_assert_strcmp_idx(pop3_policy_wire_get_str(&message->head,
@@ -397,7 +398,7 @@ static const char *line_of(string_t *str, const char *prefix, size_t size)
 
 static void test_too_many_items(void)
 {
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
+	struct pop3_policy_wire_parser *parser = test_wire_parser();
 	struct pop3_policy_wire_message *message;
 	const char *error = NULL;
 	unsigned int i;
@@ -456,7 +457,7 @@ feed_large(struct pop3_policy_wire_parser *parser, string_t *str,
 
 static void test_too_large_message(void)
 {
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
+	struct pop3_policy_wire_parser *parser = test_wire_parser();
 	string_t *str = str_new(default_pool, POP3_POLICY_MAX_LINE);
 	const char *error = NULL;
 
@@ -477,7 +478,7 @@ void test_wire_limits(void)
 	const char *error = NULL;
 
 	test_begin("wire: limits");
-	parser = parser_after_handshake();
+	parser = test_wire_parser();
 	test_assert(pop3_policy_wire_parser_feed(parser,
 		line_of(str, "LOGIN\t1\tuser=", POP3_POLICY_MAX_LINE),
 		&message, &error) == 1);
@@ -499,7 +500,7 @@ void test_wire_limits(void)
 		&message, &error) == -1);
 	test_assert(str_begins(error, "Line of "));
 	pop3_policy_wire_parser_deinit(&parser);
-	parser = parser_after_handshake();
+	parser = test_wire_parser();
 	test_assert(pop3_policy_wire_parser_feed(parser, "INTENT\t1\titems=1",
 						 &message, &error) == 0);
 	test_assert(pop3_policy_wire_parser_feed(parser,
@@ -511,144 +512,5 @@ void test_wire_limits(void)
 
 	test_too_many_items();
 	test_too_large_message();
-	test_end();
-}
-
-struct random_line {
-	const char *name;
-	const char *keys[8], *values[8];
-	unsigned int count;
-};
-
-static const char *random_text(uint64_t *state, unsigned int min_len)
-{
-	string_t *str = t_str_new(32);
-	unsigned int len = min_len + test_random(state) % 12;
-
-	while (len-- > 0) {
-		/* control characters more often than not */
-		str_append_c(str, 1 + test_random(state) %
-			     (test_random(state) % 2 == 0 ? 16 : 255));
-	}
-	return str_c(str);
-}
-
-static const char *random_key(uint64_t *state, unsigned int n)
-{
-	/* distinct, without '=' */
-	return t_strdup_printf("%s%u", t_str_replace(random_text(state, 0),
-						     '=', '-'), n);
-}
-
-static void random_line_write(uint64_t *state, struct random_line *line,
-			      string_t *dest)
-{
-	unsigned int i;
-
-	line->count = test_random(state) % N_ELEMENTS(line->keys);
-	for (i = 0; i < line->count; i++) {
-		line->keys[i] = random_key(state, i);
-		line->values[i] = random_text(state, 0);
-		pop3_policy_wire_str(dest, line->keys[i], line->values[i]);
-	}
-}
-
-static void random_line_check(const struct random_line *expected,
-			      const struct pop3_policy_wire_line *line,
-			      unsigned int extra, unsigned int idx)
-{
-	test_assert_strcmp_idx(line->name, expected->name, idx);
-	test_assert_idx(line->field_count == expected->count + extra, idx);
-	for (unsigned int i = 0; i < expected->count; i++) {
-		test_assert_strcmp_idx(line->fields[i].key, expected->keys[i],
-				       idx);
-		test_assert_strcmp_idx(pop3_policy_wire_get_str(line,
-			expected->keys[i]), expected->values[i], idx);
-	}
-}
-
-void test_wire_random(void)
-{
-	static const char *const verbs[] = { "LOGIN", "OK", "X-Y", "ITEMS" };
-	static const char *const types[] = { "message", "due", "x-y" };
-	struct pop3_policy_wire_parser *parser = parser_after_handshake();
-	uint64_t state = 3501;
-
-	test_begin("wire: random round trip");
-	for (unsigned int round = 0; round < 400; round++) T_BEGIN {
-		struct pop3_policy_wire_message *message;
-		struct random_line head, items[5];
-		unsigned int i, count = test_random(&state) % 5;
-		unsigned int id = (unsigned int)test_random(&state);
-		string_t *str = t_str_new(1024);
-
-		head.name = verbs[test_random(&state) % N_ELEMENTS(verbs)];
-		pop3_policy_wire_begin(str, head.name, id);
-		random_line_write(&state, &head, str);
-		pop3_policy_wire_num(str, "items", count);
-		pop3_policy_wire_end(str);
-		for (i = 0; i < count; i++) {
-			items[i].name = types[test_random(&state) %
-					      N_ELEMENTS(types)];
-			pop3_policy_wire_item(str, items[i].name);
-			random_line_write(&state, &items[i], str);
-			pop3_policy_wire_end(str);
-		}
-
-		message = feed_all(parser, str_c(str), round);
-		test_assert_idx(message->id == id, round);
-		test_assert_idx(message->item_count == count, round);
-		random_line_check(&head, &message->head, 1, round);
-		for (i = 0; i < count; i++)
-			random_line_check(&items[i], &message->items[i], 0,
-					  round);
-		pop3_policy_wire_message_free(&message);
-	} T_END;
-	pop3_policy_wire_parser_deinit(&parser);
-	test_end();
-}
-
-/* Lines that are nearly right: no crash, and -1 always comes with a reason. */
-void test_wire_garbage(void)
-{
-	static const char *const pieces[] = {
-		"LOGIN", "ITEM", "message", "\t", "\t", "\t", "=", "=", "1",
-		"0", "x", "items=", "items=2", "\001", "\001t", "\0011", "\r",
-		"-", "", "\xff", "user=a",
-	};
-	uint64_t state = 50221;
-	unsigned int failed = 0, completed = 0;
-
-	test_begin("wire: garbage");
-	for (unsigned int round = 0; round < 3000; round++) T_BEGIN {
-		struct pop3_policy_wire_parser *parser =
-			parser_after_handshake();
-		struct pop3_policy_wire_message *message;
-		const char *error;
-		int ret = 0;
-
-		for (unsigned int n = 0; n < 4 && ret >= 0; n++) {
-			string_t *str = t_str_new(128);
-
-			/* so that items are reached as well */
-			str_append(str, n == 0 ? "OK\t1\t" : "ITEM\tdue\t");
-			for (unsigned int len = test_random(&state) % 8;
-			     len > 0; len--) {
-				str_append(str, pieces[test_random(&state) %
-						       N_ELEMENTS(pieces)]);
-			}
-			error = NULL;
-			ret = pop3_policy_wire_parser_feed(parser, str_c(str),
-							   &message, &error);
-			test_assert_idx((ret < 0) == (error != NULL), round);
-			test_assert_idx((ret > 0) == (message != NULL), round);
-			failed += ret < 0 ? 1 : 0;
-			completed += ret > 0 ? 1 : 0;
-			pop3_policy_wire_message_free(&message);
-		}
-		pop3_policy_wire_parser_deinit(&parser);
-	} T_END;
-	/* both sides were reached */
-	test_assert(failed > 100 && completed > 100);
 	test_end();
 }
