@@ -205,7 +205,7 @@ def work_directory(directory=None):
     os.chmod(directory, 0o755)
     if re.search(r"[\s%$#\"'\\]", directory):
         raise Failure("%s: a private host needs a directory whose name has "
-                      "none of space % $ # \" ' \\" % directory)
+                      "none of space %% $ # \" ' \\" % directory)
     return directory
 
 
