@@ -1,0 +1,42 @@
+-- First call of each transaction that writes rows p_first_seq to p_last_seq of
+-- a chain (p_last_seq = p_first_seq - 1 if it writes none): moves the chain's
+-- head. Raises P3001 unless the head is right before this batch, so that a
+-- batch is either written once or not at all, however often it is sent.
+-- Calls: nothing. Tables: writes chain.
+
+CREATE FUNCTION pop3.batch_begin(p_chain_id uuid, p_batch bigint,
+                                 p_first_seq bigint, p_last_seq bigint)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_batch bigint;
+    v_seq bigint;
+BEGIN
+    IF p_last_seq < p_first_seq - 1 THEN
+        RAISE EXCEPTION 'batch % of chain %: rows % to % are out of order',
+            p_batch, p_chain_id, p_first_seq, p_last_seq
+            USING ERRCODE = 'P3001';
+    END IF;
+    UPDATE pop3.chain c
+       SET last_batch = p_batch, last_seq = p_last_seq
+     WHERE c.chain_id = p_chain_id AND c.last_batch = p_batch - 1
+       AND c.last_seq = p_first_seq - 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT c.last_batch, c.last_seq INTO v_batch, v_seq
+      FROM pop3.chain c WHERE c.chain_id = p_chain_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'chain % is not open', p_chain_id
+            USING ERRCODE = 'P3001';
+    END IF;
+    RAISE EXCEPTION 'chain % stands at batch %, row %: batch % from row % does not follow',
+        p_chain_id, v_batch, v_seq, p_batch, p_first_seq
+        USING ERRCODE = 'P3001';
+END
+$$;
+
+COMMENT ON FUNCTION pop3.batch_begin(uuid, bigint, bigint, bigint) IS
+    'Move a chain''s head over the rows that this transaction writes; P3001 unless they follow it';

@@ -1,0 +1,72 @@
+-- Erase a user's personal data: state, own policy, and in pop3.audit,
+-- pop3.session and pop3.policy_history all that tells who it was. The rows
+-- stay, under a random name that is the same in all of them, so that counts
+-- and what happened to messages remain. Refused while the user is on hold.
+-- Returns the number of rows of audit and session.
+--
+-- Not reached: rows where the user is only the auth_user of another's session
+-- (a master user), and copies outside this database.
+-- Calls: effective_policy, who. Tables: writes policy, maildrop, message,
+-- watermark, would_remove, intent, audit, session, policy_history, quarantine.
+
+CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_name text := 'forgotten-' || gen_random_uuid();
+    v_audit bigint;
+    v_session bigint;
+    v_scope text;
+BEGIN
+    IF EXISTS (SELECT FROM pop3.effective_policy(p_username) e
+                WHERE e.parameter = 'pop3_hold' AND e.value = 'yes') THEN
+        RAISE EXCEPTION 'user "%" is on hold (pop3_hold): nothing may be erased',
+            p_username USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    v_scope := pop3.parse_scope(p_username);
+    IF v_scope = '*' OR v_scope LIKE '@%' THEN
+        RAISE EXCEPTION '"%" is not a user', p_username
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    DELETE FROM pop3.policy o WHERE o.scope = v_scope;
+    UPDATE pop3.policy_history x
+       SET name = v_name,
+           old = CASE WHEN x.old ? 'scope'
+                      THEN jsonb_set(x.old, '{scope}', to_jsonb(v_name)) END,
+           new = CASE WHEN x.new ? 'scope'
+                      THEN jsonb_set(x.new, '{scope}', to_jsonb(v_name)) END
+     WHERE x.kind = 'policy' AND x.name = v_scope;
+
+    DELETE FROM pop3.message s
+     USING pop3.maildrop d
+     WHERE d.username = p_username AND s.maildrop_id = d.maildrop_id;
+    DELETE FROM pop3.intent i WHERE i.username = p_username;
+    -- takes watermark and would_remove with it
+    DELETE FROM pop3.maildrop d WHERE d.username = p_username;
+
+    PERFORM set_config('pop3.audit_change', 'forget_user', true);
+    UPDATE pop3.audit a
+       SET username = v_name, auth_user = NULL, dovecot_session = NULL,
+           remote_address = NULL, device = NULL, uidl = NULL,
+           message_id = NULL, detail = NULL
+     WHERE a.username = p_username;
+    GET DIAGNOSTICS v_audit = ROW_COUNT;
+    PERFORM set_config('pop3.audit_change', '', true);
+    UPDATE pop3.session s
+       SET username = v_name, auth_user = NULL, dovecot_session = NULL,
+           remote_address = NULL, device = NULL
+     WHERE s.username = p_username;
+    GET DIAGNOSTICS v_session = ROW_COUNT;
+    UPDATE pop3.quarantine q SET record = NULL, error = NULL
+     WHERE strpos(q.record, p_username) > 0;
+
+    INSERT INTO pop3.audit (event, reason, username, detail)
+    VALUES ('forgotten', 'admin', v_name, 'by ' || pop3.who());
+    RETURN v_audit + v_session;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.forget_user(text) IS
+    'Erase a user''s personal data, unless on hold; number of rows of audit and session';

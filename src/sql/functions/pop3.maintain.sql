@@ -1,0 +1,106 @@
+-- Upkeep, to be called about hourly, in a transaction of its own: makes the
+-- daily partitions of pop3.audit and pop3.session from today to 14 days ahead
+-- (UTC), counts the rows that belong to none (strays: partitions were missing,
+-- or a clock is wrong), deletes intents closed for a day, and watermarks that
+-- no policy asks for.
+--
+-- A partition is made, then attached, so that what is locked is locked briefly
+-- and no longer than 2 seconds are waited for it; what could not be made is
+-- made by the next call. Rows of such a day that the default partition took
+-- meanwhile are moved. A second call at the same time does nothing.
+-- Calls: nothing. Tables: makes partitions of audit and session; writes
+-- intent, watermark; reads policy, preset.
+
+CREATE FUNCTION pop3.maintain()
+    RETURNS TABLE (partitions_made int, strays bigint)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '2s'
+    SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_day date;
+    v_table text;
+    v_column text;
+    v_name text;
+    v_range text;
+    v_horizon interval;
+BEGIN
+    partitions_made := 0;
+    IF pg_try_advisory_xact_lock(hashtext('pop3.maintain')) THEN
+        <<days>>
+        FOR v_day IN SELECT current_date + n FROM generate_series(0, 14) n
+        LOOP
+            FOREACH v_table IN ARRAY ARRAY['audit', 'session']
+            LOOP
+                v_name := v_table || to_char(v_day, '_YYYYMMDD');
+                CONTINUE WHEN to_regclass('pop3.' || v_name) IS NOT NULL;
+                v_column := CASE v_table WHEN 'audit' THEN 'at'
+                                         ELSE 'started_at' END;
+                v_range := format('%I >= %L AND %1$I < %L', v_column,
+                                  v_day::timestamptz,
+                                  (v_day + 1)::timestamptz);
+                BEGIN
+                    EXECUTE format('CREATE TABLE pop3.%I (LIKE pop3.%I '
+                                   'INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                                   v_name, v_table);
+                    EXECUTE format('COMMENT ON TABLE pop3.%I IS %L', v_name,
+                                   'Partition of pop3.' || v_table ||
+                                   ' for one day (UTC)');
+                    PERFORM set_config('pop3.audit_change', 'maintain', true);
+                    EXECUTE format('WITH stray AS (DELETE FROM pop3.%I '
+                                   'WHERE %s RETURNING *) '
+                                   'INSERT INTO pop3.%I SELECT * FROM stray',
+                                   v_table || '_default', v_range, v_name);
+                    PERFORM set_config('pop3.audit_change', '', true);
+                    EXECUTE format('ALTER TABLE pop3.%I ATTACH PARTITION '
+                                   'pop3.%I FOR VALUES FROM (%L) TO (%L)',
+                                   v_table, v_name, v_day::timestamptz,
+                                   (v_day + 1)::timestamptz);
+                    IF v_table = 'audit' THEN
+                        EXECUTE format('CREATE TRIGGER audit_guard BEFORE '
+                                       'UPDATE OR DELETE OR TRUNCATE ON '
+                                       'pop3.%I FOR EACH STATEMENT EXECUTE '
+                                       'FUNCTION pop3.audit_guard()', v_name);
+                    END IF;
+                    partitions_made := partitions_made + 1;
+                EXCEPTION WHEN lock_not_available THEN
+                    RAISE WARNING 'pop3.%: no lock for partition %; the next call tries again',
+                        v_table, v_name;
+                    EXIT days;
+                END;
+            END LOOP;
+        END LOOP;
+
+        DELETE FROM pop3.intent i
+         WHERE i.state = 'closed' AND i.closed_at < now() - interval '1 day';
+
+        -- What any policy may ask for, plus what a new one of 90 days would.
+        SELECT greatest(interval '90 days',
+                   make_interval(secs => max(greatest(p.expire_unretrieved,
+                                                      p.view_window))),
+                   now() - min(p.view_since))
+          INTO v_horizon
+          FROM (SELECT o.expire_unretrieved, o.view_window,
+                       nullif(o.view_since, '-infinity') AS view_since
+                  FROM pop3.policy o
+                UNION ALL
+                SELECT s.expire_unretrieved, s.view_window,
+                       nullif(s.view_since, '-infinity')
+                  FROM pop3.preset s
+                 WHERE EXISTS (SELECT FROM pop3.policy o
+                                WHERE o.preset = s.name)) p;
+        DELETE FROM pop3.watermark w
+         WHERE w.at < now() - v_horizon
+           AND EXISTS (SELECT FROM pop3.watermark n
+                        WHERE n.maildrop_id = w.maildrop_id
+                          AND n.at > w.at AND n.at < now() - v_horizon);
+    END IF;
+    strays := (SELECT count(*) FROM pop3.audit_default) +
+              (SELECT count(*) FROM pop3.session_default);
+    RETURN NEXT;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.maintain() IS
+    'Upkeep: partitions for the next 14 days, strays, closed intents, old watermarks';

@@ -1,0 +1,92 @@
+-- Record an event: an audit row for each UID, or one if there are none (uses
+-- as many sequence numbers). State changes for
+--   gone, mismatch  the state of these messages is dropped
+--   rollback        that of UIDs from p_uidnext on, and watermarks above it
+-- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
+-- maildrop.
+
+CREATE FUNCTION pop3.record_event(
+    p_chain_id uuid, p_first_seq bigint, p_event text, p_reason text,
+    p_session_id uuid, p_dovecot_session text, p_username text,
+    p_auth_user text, p_remote_address text, p_device text,
+    p_mailbox_guid uuid, p_uidvalidity bigint, p_uidnext bigint,
+    p_uid bigint[], p_detail text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_uid bigint[] := p_uid;
+    v_detail text := p_detail;
+    v_maildrop bigint;
+    v_count bigint := 0;
+    v_marks bigint;
+BEGIN
+    IF p_event IS NULL THEN
+        RAISE EXCEPTION 'an event needs a name' USING ERRCODE = 'P3002';
+    END IF;
+    IF coalesce(cardinality(p_uid), 0) = 0 THEN
+        v_uid := ARRAY[NULL::bigint];
+    END IF;
+    SELECT d.maildrop_id INTO v_maildrop
+      FROM pop3.maildrop d
+     WHERE d.username = p_username AND d.mailbox_guid = p_mailbox_guid
+       AND d.uidvalidity = p_uidvalidity;
+
+    IF p_event = 'rollback' AND v_maildrop IS NOT NULL THEN
+        IF p_uidnext IS NULL THEN
+            RAISE EXCEPTION 'a rollback needs the mailbox''s UIDNEXT'
+                USING ERRCODE = 'P3002';
+        END IF;
+        DELETE FROM pop3.message s
+         WHERE s.maildrop_id = v_maildrop AND s.uid >= p_uidnext;
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+        DELETE FROM pop3.would_remove w
+         WHERE w.maildrop_id = v_maildrop AND w.uid >= p_uidnext;
+        DELETE FROM pop3.watermark w
+         WHERE w.maildrop_id = v_maildrop AND w.uidnext > p_uidnext;
+        GET DIAGNOSTICS v_marks = ROW_COUNT;
+        -- UIDs from p_uidnext on will be those of new mail
+        UPDATE pop3.maildrop d
+           SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
+               view_since_uid = CASE WHEN d.view_since_uid > p_uidnext
+                                     THEN p_uidnext
+                                     ELSE d.view_since_uid END,
+               tracked = d.tracked - v_count
+         WHERE d.maildrop_id = v_maildrop;
+        v_detail := concat_ws('; ', p_detail,
+            format('UIDNEXT %s: state of %s messages and %s watermarks dropped',
+                   p_uidnext, v_count, v_marks));
+    END IF;
+
+    INSERT INTO pop3.audit
+           (chain_id, seq, event, reason, session_id, dovecot_session,
+            username, auth_user, remote_address, device, mailbox_guid,
+            uidvalidity, uid, message_guid, size, detail)
+    SELECT p_chain_id, p_first_seq + a.nr - 1, p_event, p_reason,
+           p_session_id, p_dovecot_session, p_username, p_auth_user,
+           p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
+           coalesce(s.message_guid, w.message_guid),
+           coalesce(s.size, w.size), v_detail
+      FROM unnest(v_uid) WITH ORDINALITY a (uid, nr)
+           LEFT JOIN pop3.message s
+           ON s.maildrop_id = v_maildrop AND s.uid = a.uid
+           LEFT JOIN pop3.would_remove w
+           ON w.maildrop_id = v_maildrop AND w.uid = a.uid;
+
+    IF p_event IN ('gone', 'mismatch') AND v_maildrop IS NOT NULL THEN
+        DELETE FROM pop3.message s
+         WHERE s.maildrop_id = v_maildrop AND s.uid = ANY (v_uid);
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+        DELETE FROM pop3.would_remove w
+         WHERE w.maildrop_id = v_maildrop AND w.uid = ANY (v_uid);
+        IF v_count > 0 THEN
+            UPDATE pop3.maildrop d SET tracked = d.tracked - v_count
+             WHERE d.maildrop_id = v_maildrop;
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.record_event(uuid, bigint, text, text, uuid, text, text, text, text, text, uuid, bigint, bigint, bigint[], text) IS
+    'Record an event, with the change of state it means. A sequence number per message, at least one';

@@ -1,0 +1,77 @@
+-- Record the intent to remove or hide messages: an audit row for each (uses as
+-- many sequence numbers), and the intent itself. Changes no state.
+-- Returns
+--   ok      it holds for p_lease seconds
+--   stale   policy or hold changed since p_policy_version: nothing may be done
+--   fenced  it was recorded before, and has been given up or closed since
+-- An intent that is sent again gets rows of event repeat, and its state's
+-- answer.
+-- Calls: maildrop_find, policy_version. Tables: writes audit, intent, maildrop.
+
+CREATE FUNCTION pop3.record_intent(
+    p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
+    p_dovecot_session text, p_username text, p_auth_user text,
+    p_remote_address text, p_device text, p_mailbox_guid uuid,
+    p_uidvalidity bigint, p_policy_version text, p_lease int,
+    p_uid bigint[], p_guid uuid[], p_size bigint[], p_action text[],
+    p_reason text[], p_uidl text[], p_message_id text[])
+    RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_result text := 'ok';
+    v_event text := 'intent';
+    v_maildrop bigint;
+BEGIN
+    IF (cardinality(p_uid) = ALL (ARRAY[
+            cardinality(p_guid), cardinality(p_size), cardinality(p_action),
+            cardinality(p_reason), cardinality(p_uidl),
+            cardinality(p_message_id)])) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'intent % of session %: the arrays differ in length',
+            p_intent_no, p_session_id USING ERRCODE = 'P3002';
+    END IF;
+    v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
+                                     p_uidvalidity);
+    IF p_policy_version IS DISTINCT FROM pop3.policy_version(p_username) THEN
+        v_result := 'stale';
+    END IF;
+
+    INSERT INTO pop3.intent
+           (session_id, intent_no, maildrop_id, username, chain_id, first_seq,
+            state, lease_until, dovecot_session, auth_user, remote_address,
+            device, mailbox_guid, uidvalidity, uid, guid, size, action, reason)
+    VALUES (p_session_id, p_intent_no, v_maildrop, p_username, p_chain_id,
+            p_first_seq, CASE v_result WHEN 'ok' THEN 'open' ELSE v_result END,
+            now() + make_interval(secs => p_lease), p_dovecot_session,
+            p_auth_user, p_remote_address, p_device, p_mailbox_guid,
+            p_uidvalidity, p_uid, p_guid, p_size, p_action, p_reason)
+    ON CONFLICT (session_id, intent_no) DO NOTHING;
+    IF NOT FOUND THEN
+        v_event := 'repeat';
+        SELECT CASE i.state WHEN 'open' THEN 'ok' WHEN 'stale' THEN 'stale'
+                            ELSE 'fenced' END INTO v_result
+          FROM pop3.intent i
+         WHERE i.session_id = p_session_id AND i.intent_no = p_intent_no;
+    END IF;
+
+    INSERT INTO pop3.audit
+           (chain_id, seq, event, session_id, intent_no, dovecot_session,
+            username, auth_user, remote_address, device, mailbox_guid,
+            uidvalidity, uid, message_guid, size, action, reason, uidl,
+            message_id)
+    SELECT p_chain_id, p_first_seq + a.nr - 1, v_event, p_session_id,
+           p_intent_no, p_dovecot_session, p_username, p_auth_user,
+           p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
+           a.guid, a.size, a.action, a.reason, a.uidl, a.message_id
+      FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
+                  p_message_id)
+           WITH ORDINALITY a (uid, guid, size, action, reason, uidl,
+                              message_id, nr);
+    RETURN v_result;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text, uuid, bigint, text, int, bigint[], uuid[], bigint[], text[], text[], text[], text[]) IS
+    'Record an intent to remove or hide messages; ok, stale or fenced. A sequence number per message';

@@ -1,0 +1,113 @@
+-- Record what became of a session's own intent (p_result committed or failed):
+-- one audit row, of event committed or released, and the messages' state.
+-- Returns
+--   ok       (also for the same outcome sent again: event repeat)
+--   fenced   it was given up meanwhile, or closed otherwise: event late, and
+--            no state changes
+--   unknown  there is no such intent: event late
+-- Calls: nothing. Tables: writes audit, intent, message, would_remove,
+-- maildrop.
+
+CREATE FUNCTION pop3.record_outcome(
+    p_chain_id uuid, p_seq bigint, p_session_id uuid, p_intent_no int,
+    p_result text)
+    RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    i pop3.intent;
+    v_return text := 'ok';
+    v_event text;
+    v_gone bigint := 0;
+    v_new bigint := 0;
+BEGIN
+    IF p_result IS NULL OR p_result NOT IN ('committed', 'failed') THEN
+        RAISE EXCEPTION 'outcome "%" is neither committed nor failed',
+            p_result USING ERRCODE = 'P3002';
+    END IF;
+    UPDATE pop3.intent x
+       SET state = 'closed', result = p_result, closed_at = now()
+     WHERE x.session_id = p_session_id AND x.intent_no = p_intent_no
+       AND (x.state IN ('open', 'abandoned') OR
+            x.state = 'stale' AND p_result = 'failed')
+    RETURNING x.* INTO i;
+    IF FOUND THEN
+        v_event := CASE p_result WHEN 'failed' THEN 'released'
+                                 ELSE p_result END;
+    ELSE
+        SELECT x.* INTO i FROM pop3.intent x
+         WHERE x.session_id = p_session_id AND x.intent_no = p_intent_no;
+        v_event := 'late';
+        IF NOT FOUND THEN
+            v_return := 'unknown';
+        ELSIF i.state = 'closed' AND i.result = p_result THEN
+            v_event := 'repeat';
+        ELSE
+            v_return := 'fenced';
+        END IF;
+    END IF;
+    INSERT INTO pop3.audit
+           (chain_id, seq, event, session_id, intent_no, dovecot_session,
+            username, auth_user, remote_address, device, mailbox_guid,
+            uidvalidity, detail)
+    VALUES (p_chain_id, p_seq, v_event, p_session_id, p_intent_no,
+            i.dovecot_session, i.username, i.auth_user, i.remote_address,
+            i.device, i.mailbox_guid, i.uidvalidity,
+            CASE v_event WHEN 'late' THEN p_result || ', but the intent is ' ||
+                                          coalesce(i.state, 'unknown')
+                         WHEN 'repeat' THEN p_result END);
+
+    IF v_event = 'committed' AND i.maildrop_id IS NOT NULL THEN
+        IF 'hide' = ANY (i.action) THEN
+            WITH hide AS (
+                INSERT INTO pop3.message AS s
+                       (maildrop_id, uid, message_guid, size, hidden_at,
+                        reason)
+                SELECT i.maildrop_id, a.uid, a.guid, a.size, now(), a.reason
+                  FROM unnest(i.uid, i.guid, i.size, i.action, i.reason)
+                       a (uid, guid, size, action, reason)
+                 WHERE a.action = 'hide'
+                 ORDER BY a.uid
+                ON CONFLICT (maildrop_id, uid) DO UPDATE
+                   SET message_guid = excluded.message_guid,
+                       size = excluded.size,
+                       hidden_at =
+                           CASE WHEN s.message_guid <> excluded.message_guid
+                                THEN excluded.hidden_at
+                                ELSE coalesce(s.hidden_at,
+                                              excluded.hidden_at) END,
+                       retrieved_at =
+                           CASE WHEN s.message_guid <> excluded.message_guid
+                                THEN NULL ELSE s.retrieved_at END,
+                       retrieved_count =
+                           CASE WHEN s.message_guid <> excluded.message_guid
+                                THEN 0 ELSE s.retrieved_count END,
+                       restored_at = NULL,
+                       reason = excluded.reason
+                RETURNING s.xmax = 0 AS is_new
+            )
+            SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM hide;
+        END IF;
+        DELETE FROM pop3.message s
+         USING unnest(i.uid, i.action) a (uid, action)
+         WHERE s.maildrop_id = i.maildrop_id AND s.uid = a.uid
+           AND a.action IN ('expunge', 'move');
+        GET DIAGNOSTICS v_gone = ROW_COUNT;
+        DELETE FROM pop3.would_remove w
+         USING unnest(i.uid, i.action) a (uid, action)
+         WHERE w.maildrop_id = i.maildrop_id AND w.uid = a.uid
+           AND a.action IN ('expunge', 'move');
+        UPDATE pop3.maildrop d
+           SET tracked = d.tracked + v_new - v_gone,
+               removals = d.removals +
+                   (SELECT count(*) FROM unnest(i.action) a (action)
+                     WHERE a.action IN ('expunge', 'move'))
+         WHERE d.maildrop_id = i.maildrop_id;
+    END IF;
+    RETURN v_return;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.record_outcome(uuid, bigint, uuid, int, text) IS
+    'Record what became of an intent (committed, failed): ok, fenced or unknown. One sequence number';

@@ -1,0 +1,190 @@
+-- Record a session at its end: one row in pop3.session (one sequence number),
+-- and the maildrop's state. p_started is seconds since 1970, p_duration
+-- seconds. p_uid and the arrays beside it are the retrieved messages with what
+-- became of them (none, hide, move, expunge); they count only if the session
+-- ended by quit. p_would_* are messages that enforce would have removed.
+-- A session that was recorded before gives an audit row of event repeat.
+--
+-- Watermarks: a UIDNEXT higher than the last known is noted with the time of
+-- the login, in the row of that day (UTC) if there is one. view_since is
+-- resolved before that, once, so that moving the day's watermark does not let
+-- messages reappear.
+-- Calls: maildrop_find. Tables: writes session, audit, maildrop, message,
+-- watermark, would_remove.
+
+CREATE FUNCTION pop3.record_session(
+    p_chain_id uuid, p_seq bigint, p_session_id uuid, p_dovecot_session text,
+    p_username text, p_auth_user text, p_remote_address text, p_tls boolean,
+    p_device text, p_started float8, p_duration float8, p_ended_by text,
+    p_mailbox_guid uuid, p_uidvalidity bigint, p_uidnext bigint,
+    p_uidnext_end bigint, p_messages bigint, p_anchor_uid bigint,
+    p_anchor_guid uuid, p_retr int, p_top int, p_dele int, p_bytes bigint,
+    p_fetched int8multirange, p_removed int8multirange, p_uid bigint[],
+    p_guid uuid[], p_size bigint[], p_action text[], p_would_uid bigint[],
+    p_would_guid uuid[], p_would_size bigint[], p_would_reason text[],
+    p_view_since float8)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_started timestamptz := to_timestamp(p_started);
+    v_ended timestamptz := to_timestamp(p_started + coalesce(p_duration, 0));
+    v_quit boolean := coalesce(p_ended_by = 'quit', false);
+    v_retrieved int8multirange;
+    v_retrievals bigint := 0;
+    v_new bigint := 0;
+    v_since timestamptz;
+    v_since_uid bigint;
+    v_mark pop3.watermark;
+    v_at timestamptz;
+    v_maildrop bigint;
+    m pop3.maildrop;
+BEGIN
+    IF v_quit AND cardinality(p_uid) > 0 THEN
+        v_retrievals := cardinality(p_uid);
+        SELECT range_agg(int8range(u.uid, u.uid + 1)) INTO v_retrieved
+          FROM unnest(p_uid) u (uid);
+    END IF;
+    INSERT INTO pop3.session
+           (session_id, started_at, ended_at, chain_id, seq, bytes,
+            uidvalidity, uidnext, uidnext_end, messages, mailbox_guid, retr,
+            top, dele, tls, username, auth_user, dovecot_session, device,
+            remote_address, ended_by, fetched, retrieved, removed)
+    VALUES (p_session_id, v_started, v_ended, p_chain_id, p_seq,
+            coalesce(p_bytes, 0), p_uidvalidity, p_uidnext, p_uidnext_end,
+            p_messages, p_mailbox_guid, coalesce(p_retr, 0),
+            coalesce(p_top, 0), coalesce(p_dele, 0), p_tls, p_username,
+            p_auth_user, p_dovecot_session, p_device, p_remote_address,
+            p_ended_by, p_fetched, v_retrieved, p_removed)
+    ON CONFLICT (session_id, started_at) DO NOTHING;
+    IF NOT FOUND THEN
+        INSERT INTO pop3.audit
+               (chain_id, seq, event, session_id, dovecot_session, username,
+                auth_user, remote_address, device, mailbox_guid, uidvalidity,
+                detail)
+        VALUES (p_chain_id, p_seq, 'repeat', p_session_id, p_dovecot_session,
+                p_username, p_auth_user, p_remote_address, p_device,
+                p_mailbox_guid, p_uidvalidity, 'session');
+        RETURN;
+    END IF;
+    IF p_mailbox_guid IS NULL OR p_uidvalidity IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT d.* INTO m FROM pop3.maildrop d
+     WHERE d.username = p_username AND d.mailbox_guid = p_mailbox_guid
+       AND d.uidvalidity = p_uidvalidity;
+    IF NOT FOUND THEN
+        -- a statement does not see what it makes
+        v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
+                                         p_uidvalidity);
+        SELECT d.* INTO m FROM pop3.maildrop d
+         WHERE d.maildrop_id = v_maildrop;
+    END IF;
+
+    IF v_retrievals > 0 THEN
+        WITH retrieve AS (
+            INSERT INTO pop3.message AS s
+                   (maildrop_id, uid, message_guid, size, retrieved_at,
+                    retrieved_count)
+            SELECT m.maildrop_id, a.uid, a.guid, a.size, now(), 1
+              FROM unnest(p_uid, p_guid, p_size, p_action)
+                   a (uid, guid, size, action)
+             WHERE a.action IN ('none', 'hide')
+             ORDER BY a.uid
+            ON CONFLICT (maildrop_id, uid) DO UPDATE
+               SET message_guid = excluded.message_guid,
+                   size = excluded.size,
+                   retrieved_at =
+                       CASE WHEN s.message_guid <> excluded.message_guid
+                            THEN excluded.retrieved_at
+                            ELSE coalesce(s.retrieved_at,
+                                          excluded.retrieved_at) END,
+                   retrieved_count =
+                       CASE WHEN s.message_guid <> excluded.message_guid
+                            THEN 1 ELSE s.retrieved_count + 1 END,
+                   hidden_at =
+                       CASE WHEN s.message_guid <> excluded.message_guid
+                            THEN NULL ELSE s.hidden_at END,
+                   reason =
+                       CASE WHEN s.message_guid <> excluded.message_guid
+                            THEN NULL ELSE s.reason END,
+                   restored_at = NULL
+            RETURNING s.xmax = 0 AS is_new
+        )
+        SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM retrieve;
+    END IF;
+
+    IF cardinality(p_would_uid) > 0 THEN
+        INSERT INTO pop3.would_remove AS w
+               (maildrop_id, uid, message_guid, size, reason)
+        SELECT m.maildrop_id, a.uid, a.guid, a.size, a.reason
+          FROM unnest(p_would_uid, p_would_guid, p_would_size, p_would_reason)
+               a (uid, guid, size, reason)
+         ORDER BY a.uid
+        ON CONFLICT (maildrop_id, uid) DO UPDATE
+           SET message_guid = excluded.message_guid, size = excluded.size,
+               reason = excluded.reason,
+               since = CASE WHEN w.reason <> excluded.reason OR
+                                 w.message_guid <> excluded.message_guid
+                            THEN excluded.since ELSE w.since END
+         WHERE w.reason <> excluded.reason OR
+               w.message_guid <> excluded.message_guid;
+    END IF;
+
+    IF p_view_since >= 0 THEN
+        v_since := to_timestamp(p_view_since);
+        IF v_since > now() OR v_since = m.view_since THEN
+            v_since := NULL;
+        ELSE
+            SELECT w.uidnext INTO v_since_uid
+              FROM pop3.watermark w
+             WHERE w.maildrop_id = m.maildrop_id AND w.at <= v_since
+             ORDER BY w.at DESC LIMIT 1;
+            v_since_uid := coalesce(v_since_uid, 1);
+        END IF;
+    END IF;
+
+    IF p_uidnext IS NOT NULL THEN
+        SELECT w.* INTO v_mark FROM pop3.watermark w
+         WHERE w.maildrop_id = m.maildrop_id ORDER BY w.at DESC LIMIT 1;
+        IF v_mark.uidnext IS NULL OR v_mark.uidnext < p_uidnext THEN
+            -- A wrong p_started must not make mail older than it is.
+            v_at := greatest(least(v_started, now()), now() - interval '1 day',
+                             v_mark.at);
+            IF (v_mark.at AT TIME ZONE 'UTC')::date =
+               (v_at AT TIME ZONE 'UTC')::date THEN
+                UPDATE pop3.watermark w SET at = v_at, uidnext = p_uidnext
+                 WHERE w.maildrop_id = m.maildrop_id AND w.at = v_mark.at;
+            ELSE
+                INSERT INTO pop3.watermark (maildrop_id, at, uidnext)
+                VALUES (m.maildrop_id, v_at, p_uidnext);
+            END IF;
+        END IF;
+    END IF;
+
+    UPDATE pop3.maildrop d
+       SET uidnext = greatest(d.uidnext, p_uidnext, p_uidnext_end),
+           messages = coalesce(p_messages, d.messages),
+           tracked = d.tracked + v_new,
+           anchor_uid = CASE WHEN p_anchor_guid IS NULL THEN d.anchor_uid
+                             ELSE p_anchor_uid END,
+           anchor_guid = coalesce(p_anchor_guid, d.anchor_guid),
+           last_login_at = greatest(d.last_login_at,
+                                    least(v_started, now())),
+           last_quit_at = CASE WHEN v_quit
+                               THEN greatest(d.last_quit_at,
+                                             least(v_ended, now()))
+                               ELSE d.last_quit_at END,
+           view_since = coalesce(v_since, d.view_since),
+           view_since_uid = CASE WHEN v_since IS NULL THEN d.view_since_uid
+                                 ELSE v_since_uid END,
+           sessions = d.sessions + 1,
+           retrievals = d.retrievals + v_retrievals,
+           bytes = d.bytes + coalesce(p_bytes, 0)
+     WHERE d.maildrop_id = m.maildrop_id;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean, text, float8, float8, text, uuid, bigint, bigint, bigint, bigint, bigint, uuid, int, int, int, bigint, int8multirange, int8multirange, bigint[], uuid[], bigint[], text[], bigint[], uuid[], bigint[], text[], float8) IS
+    'Record a session at its end, with retrievals, watermark and maildrop. One sequence number';

@@ -1,0 +1,63 @@
+-- Who may do what. PUBLIC may nothing: the schema is closed to it, and the
+-- default privileges set by install.sql keep it from executing functions.
+
+GRANT USAGE ON SCHEMA pop3 TO pop3_service, pop3_admin, pop3_report;
+
+GRANT EXECUTE ON FUNCTION
+    pop3.now(),
+    pop3.policy_rows(text),
+    pop3.policy_version(text),
+    pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint,
+                        int),
+    pop3.tracked(bigint),
+    pop3.intent_state(uuid, int),
+    pop3.chain_open(uuid, int),
+    pop3.batch_begin(uuid, bigint, bigint, bigint),
+    pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text,
+                       uuid, bigint, text, int, bigint[], uuid[], bigint[],
+                       text[], text[], text[], text[]),
+    pop3.record_outcome(uuid, bigint, uuid, int, text),
+    pop3.record_abandon(uuid),
+    pop3.claim_intent(uuid, text, uuid, int, int),
+    pop3.record_repair(uuid, bigint, uuid, text, uuid, int, bigint[],
+                       boolean[]),
+    pop3.record_event(uuid, bigint, text, text, uuid, text, text, text, text,
+                      text, uuid, bigint, bigint, bigint[], text),
+    pop3.carry_over(uuid, bigint, uuid, text, bigint, uuid, bigint, bigint,
+                    bigint, bigint[], bigint[]),
+    pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean,
+                        text, float8, float8, text, uuid, bigint, bigint,
+                        bigint, bigint, bigint, uuid, int, int, int, bigint,
+                        int8multirange, int8multirange, bigint[], uuid[],
+                        bigint[], text[], bigint[], uuid[], bigint[], text[],
+                        float8),
+    pop3.record_polls(float8[], text[], text[], text[], boolean[], int[],
+                      float8[]),
+    pop3.record_imap_use(text[]),
+    pop3.record_quarantine(uuid, bigint, text, text),
+    pop3.maintain()
+TO pop3_service;
+
+GRANT EXECUTE ON FUNCTION
+    pop3.set_policy(text, text, text),
+    pop3.unset_policy(text, text),
+    pop3.effective_policy(text),
+    pop3.explain(text),
+    pop3.restore(text, int8multirange),
+    pop3.forget_user(text),
+    pop3.maintain()
+TO pop3_admin;
+-- plain SQL on policies is welcome: triggers check it and keep its history
+GRANT SELECT, INSERT, UPDATE, DELETE ON pop3.policy, pop3.preset
+    TO pop3_admin;
+GRANT SELECT ON pop3.policy_history, pop3.parameter TO pop3_admin;
+
+GRANT SELECT ON
+    pop3.report_user, pop3.report_session_daily, pop3.report_deletion,
+    pop3.report_never_quit, pop3.report_leave_on_server, pop3.report_expiring,
+    pop3.report_policy, pop3.report_would_remove
+TO pop3_report, pop3_admin;
+-- A view's tables are read with its owner's rights, but its functions run with
+-- the reader's: report_policy formats values.
+GRANT EXECUTE ON FUNCTION pop3.value_human(text, text)
+    TO pop3_report, pop3_admin;

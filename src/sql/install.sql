@@ -1,0 +1,89 @@
+-- Installs schema pop3, in one transaction:
+--
+--     psql -X -v ON_ERROR_STOP=1 -f install.sql "$URI"
+--
+-- URI connects to the database as a superuser, or as a role with CREATEROLE
+-- that may create schemas there. Fails, and changes nothing, where a schema
+-- pop3 exists.
+
+\set ON_ERROR_STOP on
+BEGIN;
+\ir header.sql
+\ir roles.sql
+
+CREATE SCHEMA pop3 AUTHORIZATION pop3_owner;
+SET LOCAL ROLE pop3_owner;
+ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
+    REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+\ir tables.sql
+\ir migrations/0001-initial.sql
+\ir parameters.sql
+
+-- what others call
+\ir functions/pop3.maildrop_find.sql
+\ir functions/pop3.nearest_parameter.sql
+\ir functions/pop3.parameter_names.sql
+\ir functions/pop3.parse_scope.sql
+\ir functions/pop3.parse_value.sql
+\ir functions/pop3.value_allowed.sql
+\ir functions/pop3.value_human.sql
+\ir functions/pop3.value_problem.sql
+\ir functions/pop3.who.sql
+
+-- triggers
+\ir functions/pop3.audit_guard.sql
+\ir functions/pop3.policy_check.sql
+\ir functions/pop3.policy_keep_history.sql
+\ir triggers.sql
+
+-- the service reads
+\ir functions/pop3.now.sql
+\ir functions/pop3.policy_rows.sql
+\ir functions/pop3.policy_version.sql
+\ir functions/pop3.maildrop_state.sql
+\ir functions/pop3.tracked.sql
+\ir functions/pop3.intent_state.sql
+
+-- the service writes
+\ir functions/pop3.chain_open.sql
+\ir functions/pop3.batch_begin.sql
+\ir functions/pop3.record_intent.sql
+\ir functions/pop3.record_outcome.sql
+\ir functions/pop3.record_abandon.sql
+\ir functions/pop3.claim_intent.sql
+\ir functions/pop3.record_repair.sql
+\ir functions/pop3.record_event.sql
+\ir functions/pop3.carry_over.sql
+\ir functions/pop3.record_session.sql
+\ir functions/pop3.record_polls.sql
+\ir functions/pop3.record_imap_use.sql
+\ir functions/pop3.record_quarantine.sql
+\ir functions/pop3.maintain.sql
+
+-- for people
+\ir functions/pop3.set_policy.sql
+\ir functions/pop3.unset_policy.sql
+\ir functions/pop3.effective_policy.sql
+\ir functions/pop3.explain.sql
+\ir functions/pop3.restore.sql
+\ir functions/pop3.forget_user.sql
+
+\ir views/policy_source.sql
+\ir views/policy_user.sql
+\ir views/report_user.sql
+\ir views/report_session_daily.sql
+\ir views/report_deletion.sql
+\ir views/report_never_quit.sql
+\ir views/report_leave_on_server.sql
+\ir views/report_expiring.sql
+\ir views/report_policy.sql
+\ir views/report_would_remove.sql
+
+\ir presets.sql
+\ir grants.sql
+
+-- the first partitions
+SELECT pop3.maintain() \g /dev/null
+
+COMMIT;

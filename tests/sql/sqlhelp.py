@@ -1,0 +1,268 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""What the tests of the schema share: a database with connections by role, and
+a service that calls the functions as the real one does."""
+
+import uuid
+
+import psycopg2
+import psycopg2.extras
+
+DAY = 86400
+USER = "anna@example.org"
+
+
+def new_id():
+    return str(uuid.uuid4())
+
+
+def guid(number):
+    """The GUID of message (or mailbox) number so-and-so."""
+    return str(uuid.UUID(int=number))
+
+
+BOX = guid(10 ** 30)
+
+
+def array(values):
+    """PostgreSQL's text form, of no type until the function gives it one."""
+    def item(value):
+        if value is None:
+            return "NULL"
+        if isinstance(value, bool):
+            return "t" if value else "f"
+        return '"%s"' % str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return "{%s}" % ",".join(item(v) for v in values)
+
+
+class Row(dict):
+    """A row whose columns are attributes."""
+    __getattr__ = dict.__getitem__
+
+
+class Database:
+    def __init__(self, server, name):
+        self.server = server
+        self.name = name
+        self._connections = {}
+
+    def connection(self, role="postgres"):
+        if role not in self._connections:
+            self._connections[role] = self.server.connect(role, self.name)
+        return self._connections[role]
+
+    def rows(self, sql, args=None, role="postgres"):
+        """Run a statement; its rows."""
+        conn = self.connection(role)
+        with conn.cursor(
+                cursor_factory=psycopg2.extras.RealDictCursor) as cur:
+            cur.execute(sql, args)
+            return [Row(r) for r in cur.fetchall()] if cur.description else []
+
+    def row(self, sql, args=None, role="postgres"):
+        rows = self.rows(sql, args, role)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def value(self, sql, args=None, role="postgres"):
+        return next(iter(self.row(sql, args, role).values()))
+
+    def values(self, sql, args=None, role="postgres"):
+        """The first column of all rows."""
+        return [next(iter(r.values())) for r in self.rows(sql, args, role)]
+
+    def set(self, scope, **parameters):
+        """Policy, as an administrator sets it."""
+        for name, value in parameters.items():
+            self.value("SELECT pop3.set_policy(%s, %s, %s)",
+                       (scope, name, value), role="pop3_admin")
+
+    def age(self, by, user=USER):
+        self.rows("SELECT pop3_test.age(%s, %s)", (user, by))
+
+    def events(self, *columns):
+        """The audit as tuples, in the order of writing."""
+        return [tuple(r[c] for c in columns) for r in self.rows(
+            "SELECT * FROM pop3.audit ORDER BY at, seq, uid")]
+
+    def messages(self):
+        """{uid: row} of pop3.message."""
+        return {r.uid: r for r in self.rows(
+            "SELECT * FROM pop3.message ORDER BY uid")}
+
+    def check(self):
+        """What must hold whatever a test did."""
+        for chain in self.rows("SELECT * FROM pop3.chain"):
+            seqs = self.values(
+                "SELECT seq FROM (SELECT chain_id, seq FROM pop3.audit "
+                "UNION ALL SELECT chain_id, seq FROM pop3.session) r "
+                "WHERE chain_id = %s ORDER BY seq", (chain.chain_id,))
+            assert seqs == list(range(1, chain.last_seq + 1)), chain
+        wrong = self.rows(
+            "SELECT d.maildrop_id, d.tracked, count(m.uid) "
+            "FROM pop3.maildrop d LEFT JOIN pop3.message m "
+            "USING (maildrop_id) GROUP BY d.maildrop_id "
+            "HAVING d.tracked <> count(m.uid)")
+        assert wrong == []
+        orphans = self.rows(
+            "SELECT * FROM pop3.message m WHERE NOT EXISTS "
+            "(SELECT FROM pop3.maildrop d "
+            "WHERE d.maildrop_id = m.maildrop_id)")
+        assert orphans == []
+
+    def close(self):
+        for conn in self._connections.values():
+            conn.close()
+
+
+class Service:
+    """Calls the service's functions, each write in a batch of its own."""
+
+    ROLE = "pop3_service"
+
+    def __init__(self, db, chain=None):
+        self.db = db
+        self.chain = chain or new_id()
+        head = db.row("SELECT * FROM pop3.chain_open(%s, 1)", (self.chain,),
+                      role=self.ROLE)
+        self.batch, self.seq = head.last_batch, head.last_seq
+
+    def read(self, function, **args):
+        return self.db.rows(*self._sql(function, args), role=self.ROLE)
+
+    @staticmethod
+    def _sql(function, args):
+        names = ", ".join("p_%s => %%(%s)s" % (a, a) for a in args)
+        values = {a: array(v) if isinstance(v, (list, tuple)) else v
+                  for a, v in args.items()}
+        return "SELECT * FROM pop3.%s(%s)" % (function, names), values
+
+    def write(self, count, function, seq_name=None, **args):
+        """Call a writer that uses count sequence numbers. Returns its rows."""
+        conn = self.db.connection(self.ROLE)
+        if seq_name:
+            args = {"chain_id": self.chain, seq_name: self.seq + 1, **args}
+        sql, values = self._sql(function, args)
+        conn.autocommit = False
+        try:
+            with conn.cursor(
+                    cursor_factory=psycopg2.extras.RealDictCursor) as cur:
+                cur.execute("SELECT pop3.batch_begin(%s, %s, %s, %s)",
+                            (self.chain, self.batch + 1, self.seq + 1,
+                             self.seq + count))
+                cur.execute(sql, values)
+                rows = [Row(r) for r in cur.fetchall()]
+            conn.commit()
+        except psycopg2.Error:
+            conn.rollback()
+            raise
+        finally:
+            conn.autocommit = True
+        self.batch += 1
+        self.seq += count
+        return rows
+
+    def _value(self, *args, **kwargs):
+        return next(iter(self.write(*args, **kwargs)[0].values()))
+
+    # --- the functions, with what tests do not care about filled in ---
+
+    def state(self, user=USER, **args):
+        values = {
+            "username": user, "expire_retrieved": -1, "expire_hidden": -1,
+            "expire_unretrieved": -1, "unretrieved_own_scope": False,
+            "view_since": -1.0, "view_window": -1, "due_limit": 1000}
+        values.update(args)
+        return self.read("maildrop_state", **values)
+
+    def version(self, user=USER):
+        return self.read("policy_version", username=user)[0].policy_version
+
+    def session(self, user=USER, retrieved=None, would=None, ago=0, **args):
+        """retrieved and would: {uid: action}, {uid: reason}. ago: how long
+        before now the session began, seconds."""
+        retrieved = retrieved or {}
+        would = would or {}
+        values = {
+            "session_id": new_id(), "dovecot_session": "dsess",
+            "username": user, "auth_user": None,
+            "remote_address": "192.0.2.1", "tls": True, "device": None,
+            "started": self.db.value("SELECT pop3.now()") - ago,
+            "duration": 0.5, "ended_by": "quit", "mailbox_guid": BOX,
+            "uidvalidity": 1000, "uidnext": 11, "uidnext_end": 11,
+            "messages": 10, "anchor_uid": 10, "anchor_guid": guid(10),
+            "retr": len(retrieved), "top": 0, "dele": 0, "bytes": 5000,
+            "fetched": None, "removed": None,
+            "uid": list(retrieved), "guid": [guid(u) for u in retrieved],
+            "size": [100 * u for u in retrieved],
+            "action": list(retrieved.values()),
+            "would_uid": list(would), "would_guid": [guid(u) for u in would],
+            "would_size": [100 * u for u in would],
+            "would_reason": list(would.values()), "view_since": -1.0}
+        values.update(args)
+        self.write(1, "record_session", "seq", **values)
+        return values
+
+    def intent(self, messages, user=USER, **args):
+        """messages: {uid: (action, reason)}. Returns (result, session)."""
+        values = {
+            "session_id": new_id(), "intent_no": 1,
+            "dovecot_session": "dsess", "username": user, "auth_user": None,
+            "remote_address": "192.0.2.1", "device": None,
+            "mailbox_guid": BOX, "uidvalidity": 1000,
+            "policy_version": self.version(user), "lease": 60,
+            "uid": list(messages), "guid": [guid(u) for u in messages],
+            "size": [100 * u for u in messages],
+            "action": [a for a, _ in messages.values()],
+            "reason": [r for _, r in messages.values()],
+            "uidl": ["uidl%d" % u for u in messages],
+            "message_id": ["<m%d@example.net>" % u for u in messages]}
+        values.update(args)
+        result = self._value(len(messages), "record_intent", "first_seq",
+                             **values)
+        return result, values["session_id"]
+
+    def outcome(self, session, result="committed", no=1):
+        return self._value(1, "record_outcome", "seq", session_id=session,
+                           intent_no=no, result=result)
+
+    def remove(self, uids, action="expunge", reason="dele", user=USER):
+        """Intent and outcome."""
+        result, session = self.intent({u: (action, reason) for u in uids},
+                                      user)
+        assert result == "ok"
+        assert self.outcome(session) == "ok"
+        return session
+
+    def abandon(self, session):
+        self.write(0, "record_abandon", session_id=session)
+
+    def claim(self, session, by, user=USER, no=1, lease=60):
+        return self.write(0, "claim_intent", session_id=by, username=user,
+                          intent_session=session, intent_no=no, lease=lease)
+
+    def repair(self, session, by, present, user=USER, no=1):
+        """present: {uid: bool}."""
+        return self._value(len(present), "record_repair", "first_seq",
+                           session_id=by, username=user,
+                           intent_session=session, intent_no=no,
+                           uid=list(present), present=list(present.values()))
+
+    def event(self, event, uids=(), user=USER, **args):
+        values = {
+            "event": event, "reason": None, "session_id": new_id(),
+            "dovecot_session": "dsess", "username": user, "auth_user": None,
+            "remote_address": "192.0.2.1", "device": None,
+            "mailbox_guid": BOX, "uidvalidity": 1000, "uidnext": None,
+            "uid": list(uids), "detail": None}
+        values.update(args)
+        self.write(max(len(uids), 1), "record_event", "first_seq", **values)
+
+    def carry(self, maildrop, uids, user=USER, **args):
+        """uids: {old: new}."""
+        values = {
+            "session_id": new_id(), "username": user,
+            "maildrop_id": maildrop, "mailbox_guid": BOX,
+            "uidvalidity": 2000, "uidnext": 6, "messages": 5,
+            "old_uid": list(uids), "new_uid": list(uids.values())}
+        values.update(args)
+        return self._value(1, "carry_over", "seq", **values)
