@@ -4,7 +4,7 @@
 #include "net.h"
 #include "istream.h"
 #include "str.h"
-#include "time-util.h"
+#include "pop3-policy-clock.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-client.h"
 
@@ -74,18 +74,18 @@ unsigned int pop3_policy_client_next_id(struct pop3_policy_client *client)
 	return client->last_id;
 }
 
-static uintmax_t now_msecs(void)
+static uint64_t now_msecs(void)
 {
-	return i_nanoseconds() / 1000000;
+	return pop3_policy_clock_nsecs() / 1000000;
 }
 
 /* Wait until the socket is ready for events, but not beyond the deadline.
    Returns 0 if ready, -1 and *error_r if not. */
 static int client_poll(struct pop3_policy_client *client, short events,
-		       uintmax_t deadline, const char **error_r)
+		       uint64_t deadline, const char **error_r)
 {
 	struct pollfd pfd = { .fd = client->fd, .events = events };
-	uintmax_t now;
+	uint64_t now;
 	int ret;
 
 	for (;;) {
@@ -107,7 +107,7 @@ static int client_poll(struct pop3_policy_client *client, short events,
 }
 
 static int client_write(struct pop3_policy_client *client,
-			const void *_data, size_t size, uintmax_t deadline,
+			const void *_data, size_t size, uint64_t deadline,
 			const char **error_r)
 {
 	const unsigned char *data = _data;
@@ -132,7 +132,7 @@ static int client_write(struct pop3_policy_client *client,
 }
 
 static int client_connect(struct pop3_policy_client *client,
-			  uintmax_t deadline, const char **error_r)
+			  uint64_t deadline, const char **error_r)
 {
 	string_t *handshake;
 
@@ -154,7 +154,7 @@ static int client_connect(struct pop3_policy_client *client,
 }
 
 static int client_send_until(struct pop3_policy_client *client,
-			     const string_t *text, uintmax_t deadline,
+			     const string_t *text, uint64_t deadline,
 			     const char **error_r)
 {
 	bool reused = client->fd != -1;
@@ -186,7 +186,7 @@ int pop3_policy_client_send(struct pop3_policy_client *client,
    connection was closed first, -1 and *error_r on timeout and errors. */
 static int
 client_read_reply(struct pop3_policy_client *client, unsigned int id,
-		  uintmax_t deadline,
+		  uint64_t deadline,
 		  struct pop3_policy_wire_message **reply_r,
 		  const char **error_r)
 {
@@ -249,7 +249,7 @@ int pop3_policy_client_wait(struct pop3_policy_client *client,
 			    struct pop3_policy_wire_message **reply_r,
 			    const char **error_r)
 {
-	uintmax_t deadline = now_msecs() + client->timeout_msecs;
+	uint64_t deadline = now_msecs() + client->timeout_msecs;
 	int ret = 0;
 
 	if (client->fd != -1)

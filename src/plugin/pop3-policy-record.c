@@ -4,7 +4,7 @@
 
 #include "lib.h"
 #include "array.h"
-#include "time-util.h"
+#include "pop3-policy-clock.h"
 #include "mail-storage-private.h"
 #include "mail-user.h"
 #include "pop3-common.h"
@@ -114,7 +114,7 @@ static void limit_items(struct pop3_policy_session *session)
 static void session_record_send(struct pop3_policy_session *session)
 {
 	string_t *text = t_str_new(512);
-	uint64_t usecs = (i_nanoseconds() - session->login_nsecs) / 1000;
+	uint64_t usecs = (pop3_policy_clock_nsecs() - session->login_nsecs) / 1000;
 
 	limit_items(session);
 	pop3_policy_session_wire(session, text, "SESSION", 0);

@@ -2,7 +2,7 @@
 
 #include "lib.h"
 #include "array.h"
-#include "time-util.h"
+#include "pop3-policy-clock.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
 #include "pop3-policy-client.h"
@@ -143,7 +143,7 @@ intent_take(struct pop3_policy_session *session,
 	struct pop3_policy_intent *intent;
 	string_t *text = str_new(default_pool, 256 * count);
 	unsigned int id = pop3_policy_client_next_id(session->service);
-	uint64_t begin = i_nanoseconds();
+	uint64_t begin = pop3_policy_clock_nsecs();
 	const char *code;
 	int64_t lease = 0;
 	int ret;
@@ -242,7 +242,7 @@ int pop3_policy_removals_apply(struct pop3_policy_session *session,
 	/* A later session may repair an intent whose lease ran out, so a
 	   commit must not begin late. */
 	array_foreach(intents, intent) {
-		if (i_nanoseconds() >= intent->commit_until) {
+		if (pop3_policy_clock_nsecs() >= intent->commit_until) {
 			*error_r = "the intent's lease is running out";
 			return -1;
 		}

@@ -3,7 +3,7 @@
 #include "lib.h"
 #include "array.h"
 #include "ioloop.h"
-#include "time-util.h"
+#include "pop3-policy-clock.h"
 #include "mail-storage.h"
 #include "mail-user.h"
 #include "pop3-policy-protocol.h"
@@ -111,7 +111,7 @@ session_login_wait(struct pop3_policy_session *session, const char **error_r)
 
 	if (session->login == NULL) {
 		session->login = login;
-		session->login_nsecs = i_nanoseconds();
+		session->login_nsecs = pop3_policy_clock_nsecs();
 		session->policy = &login->policy;
 	} else {
 		/* The state of the maildrop stays what the view was made of;
