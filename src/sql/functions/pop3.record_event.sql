@@ -1,7 +1,9 @@
 -- Record an event: an audit row for each UID, or one if there are none (uses
 -- as many sequence numbers). State changes for
 --   gone, mismatch  the state of these messages is dropped
---   rollback        that of UIDs from p_uidnext on, and watermarks above it
+--   rollback        the mailbox was put back: state of UIDs from p_uidnext on
+--                   is dropped, and all watermarks: they may speak of UIDs
+--                   that were given out again, so all mail arrives now
 -- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
 -- maildrop.
 
@@ -44,14 +46,12 @@ BEGIN
         DELETE FROM pop3.would_remove w
          WHERE w.maildrop_id = v_maildrop AND w.uid >= p_uidnext;
         DELETE FROM pop3.watermark w
-         WHERE w.maildrop_id = v_maildrop AND w.uidnext > p_uidnext;
+         WHERE w.maildrop_id = v_maildrop;
         GET DIAGNOSTICS v_marks = ROW_COUNT;
         -- UIDs from p_uidnext on will be those of new mail
         UPDATE pop3.maildrop d
            SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
-               view_since_uid = CASE WHEN d.view_since_uid > p_uidnext
-                                     THEN p_uidnext
-                                     ELSE d.view_since_uid END,
+               messages = NULL, view_since = NULL, view_since_uid = NULL,
                tracked = d.tracked - v_count
          WHERE d.maildrop_id = v_maildrop;
         v_detail := concat_ws('; ', p_detail,

@@ -1,6 +1,7 @@
 -- The messages of a maildrop that have state, in UID order: what must be
--- pruned when the mailbox lost messages.
--- Calls: nothing. Tables: reads message, would_remove.
+-- pruned when the mailbox lost messages. Without those that an intent is
+-- about: what becomes of them is told by its outcome.
+-- Calls: nothing. Tables: reads message, would_remove, maildrop, intent.
 
 CREATE FUNCTION pop3.tracked(p_maildrop_id bigint)
     RETURNS TABLE (uid bigint, message_guid uuid, hidden boolean)
@@ -8,14 +9,23 @@ CREATE FUNCTION pop3.tracked(p_maildrop_id bigint)
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    v_busy bigint[];
 BEGIN
+    SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
+      FROM pop3.maildrop d
+           JOIN pop3.intent i ON i.username = d.username
+            AND i.maildrop_id = d.maildrop_id AND i.state <> 'closed',
+           unnest(i.uid) u (uid)
+     WHERE d.maildrop_id = p_maildrop_id;
     RETURN QUERY
     SELECT s.uid, s.message_guid, s.hidden_at IS NOT NULL
-      FROM pop3.message s WHERE s.maildrop_id = p_maildrop_id
+      FROM pop3.message s
+     WHERE s.maildrop_id = p_maildrop_id AND s.uid <> ALL (v_busy)
     UNION ALL
     SELECT w.uid, w.message_guid, false
       FROM pop3.would_remove w
-     WHERE w.maildrop_id = p_maildrop_id
+     WHERE w.maildrop_id = p_maildrop_id AND w.uid <> ALL (v_busy)
        AND NOT EXISTS (SELECT FROM pop3.message s
                         WHERE s.maildrop_id = p_maildrop_id
                           AND s.uid = w.uid)
