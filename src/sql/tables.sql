@@ -427,7 +427,8 @@ COMMENT ON COLUMN pop3.intent.uidvalidity IS 'UIDVALIDITY of the mailbox';
 COMMENT ON COLUMN pop3.intent.uid IS 'UIDs of the messages';
 COMMENT ON COLUMN pop3.intent.guid IS 'GUIDs of the messages';
 COMMENT ON COLUMN pop3.intent.size IS 'Sizes of the messages, bytes';
-COMMENT ON COLUMN pop3.intent.action IS 'expunge, move or hide, per message';
+COMMENT ON COLUMN pop3.intent.action IS
+    'expunge, move, hide or flag, per message';
 COMMENT ON COLUMN pop3.intent.reason IS 'By which rule, per message';
 CREATE INDEX intent_open ON pop3.intent (username) WHERE state <> 'closed';
 
@@ -580,7 +581,8 @@ COMMENT ON COLUMN pop3.audit.size IS 'Bytes of the message';
 COMMENT ON COLUMN pop3.audit.intent_no IS 'Number of the intent in its session';
 COMMENT ON COLUMN pop3.audit.event IS
     'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, repeat, quarantined, ...';
-COMMENT ON COLUMN pop3.audit.action IS 'expunge, move or hide';
+COMMENT ON COLUMN pop3.audit.action IS
+    'expunge, move, hide, or flag (marked as deleted by Dovecot''s pop3_delete_type=flag)';
 COMMENT ON COLUMN pop3.audit.reason IS
     'Rule: dele, retrieved, expired-retrieved, expired-unretrieved, expired-hidden, ...';
 COMMENT ON COLUMN pop3.audit.username IS 'Whose maildrop';

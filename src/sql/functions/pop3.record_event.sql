@@ -3,7 +3,8 @@
 --   gone, mismatch  the state of these messages is dropped
 --   rollback        the mailbox was put back: state of UIDs from p_uidnext on
 --                   is dropped, and all watermarks: they may speak of UIDs
---                   that were given out again, so all mail arrives now
+--                   that were given out again, so all mail arrives now,
+--                   and observation begins anew
 -- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
 -- maildrop.
 
@@ -44,7 +45,7 @@ BEGIN
          WHERE s.maildrop_id = v_maildrop AND s.uid >= p_uidnext;
         GET DIAGNOSTICS v_count = ROW_COUNT;
         DELETE FROM pop3.would_remove w
-         WHERE w.maildrop_id = v_maildrop AND w.uid >= p_uidnext;
+         WHERE w.maildrop_id = v_maildrop;
         DELETE FROM pop3.watermark w
          WHERE w.maildrop_id = v_maildrop;
         GET DIAGNOSTICS v_marks = ROW_COUNT;

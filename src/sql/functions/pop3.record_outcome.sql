@@ -1,5 +1,6 @@
 -- Record what became of a session's own intent (p_result committed or failed):
--- one audit row, of event committed or released, and the messages' state.
+-- one audit row, of event committed or released, and the messages' state:
+-- expunge and move drop it, hide makes it, flag leaves it alone.
 -- Returns
 --   ok       (also for the same outcome sent again: event repeat)
 --   fenced   it was given up meanwhile, or closed otherwise: event late, and

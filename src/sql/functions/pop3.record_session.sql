@@ -1,7 +1,7 @@
 -- Record a session at its end: one row in pop3.session (one sequence number),
 -- and the maildrop's state. p_started is seconds since 1970, p_duration
 -- seconds. p_uid and the arrays beside it are the retrieved messages with what
--- became of them (none, hide, move, expunge); they count only if the session
+-- became of them (none, hide, flag, move, expunge); they count only if the session
 -- ended by quit. p_would_* are messages that enforce would have removed.
 -- A session that was recorded before gives an audit row of event repeat.
 --
@@ -90,7 +90,7 @@ BEGIN
             SELECT m.maildrop_id, a.uid, a.guid, a.size, now(), 1
               FROM unnest(p_uid, p_guid, p_size, p_action)
                    a (uid, guid, size, action)
-             WHERE a.action IN ('none', 'hide')
+             WHERE a.action NOT IN ('expunge', 'move')
              ORDER BY a.uid
             ON CONFLICT (maildrop_id, uid) DO UPDATE
                SET message_guid = excluded.message_guid,

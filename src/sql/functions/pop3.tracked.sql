@@ -1,6 +1,6 @@
 -- The messages of a maildrop that have state, in UID order: what must be
--- pruned when the mailbox lost messages. Without those that an intent is
--- about: what becomes of them is told by its outcome.
+-- pruned when the mailbox lost messages. Without those that an undecided
+-- intent is about: what became of them is told by its outcome.
 -- Calls: nothing. Tables: reads message, would_remove, maildrop, intent.
 
 CREATE FUNCTION pop3.tracked(p_maildrop_id bigint)
@@ -15,7 +15,8 @@ BEGIN
     SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
       FROM pop3.maildrop d
            JOIN pop3.intent i ON i.username = d.username
-            AND i.maildrop_id = d.maildrop_id AND i.state <> 'closed',
+            AND i.maildrop_id = d.maildrop_id
+            AND i.state IN ('open', 'abandoned', 'claimed'),
            unnest(i.uid) u (uid)
      WHERE d.maildrop_id = p_maildrop_id;
     RETURN QUERY
