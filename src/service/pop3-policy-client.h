@@ -1,0 +1,28 @@
+#ifndef POP3_POLICY_CLIENT_H
+#define POP3_POLICY_CLIENT_H
+
+/* A mail process' connection. */
+
+struct pop3_policy_client;
+struct pop3_policy_service;
+struct pop3_policy_request;
+
+/* Takes over the descriptor. */
+void pop3_policy_client_create(struct pop3_policy_service *service, int fd);
+/* Close all connections. */
+void pop3_policy_clients_destroy_all(void);
+unsigned int pop3_policy_clients_count(void);
+
+struct pop3_policy_service *
+pop3_policy_client_service(struct pop3_policy_client *client);
+struct pop3_policy_sessions *
+pop3_policy_client_sessions(struct pop3_policy_client *client);
+struct event *pop3_policy_client_event(struct pop3_policy_client *client);
+void pop3_policy_client_add(struct pop3_policy_client *client,
+			    struct pop3_policy_request *request);
+void pop3_policy_client_remove(struct pop3_policy_client *client,
+			       struct pop3_policy_request *request);
+void pop3_policy_client_send(struct pop3_policy_client *client,
+			     const string_t *reply);
+
+#endif

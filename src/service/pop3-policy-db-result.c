@@ -1,0 +1,157 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "str.h"
+#include "pop3-policy-db-private.h"
+
+/* SQLSTATE of pop3.batch_begin() for a chain that moved on. */
+#define POP3_POLICY_SQLSTATE_CHAIN "P3001"
+/* query_canceled */
+#define POP3_POLICY_SQLSTATE_TIMEOUT "57014"
+
+struct pop3_policy_db_result {
+	int refcount;
+	enum pop3_policy_db_status status;
+	PGresult *res;
+};
+
+const char *pop3_policy_db_one_line(const char *text)
+{
+	string_t *str = t_str_new(128);
+
+	for (; *text != '\0'; text++) {
+		if (*text == '\t' || *text == '\r')
+			str_append_c(str, ' ');
+		else if (*text != '\n')
+			str_append_c(str, *text);
+		else if (text[1] != '\0')
+			str_append(str, "; ");
+	}
+	return str_c(str);
+}
+
+struct pop3_policy_db_result *
+pop3_policy_db_result_create(enum pop3_policy_db_status status, PGresult *res)
+{
+	struct pop3_policy_db_result *result;
+
+	result = i_new(struct pop3_policy_db_result, 1);
+	result->refcount = 1;
+	result->status = status;
+	result->res = res;
+	return result;
+}
+
+void pop3_policy_db_result_ref(struct pop3_policy_db_result *result)
+{
+	i_assert(result->refcount > 0);
+	result->refcount++;
+}
+
+void pop3_policy_db_result_unref(struct pop3_policy_db_result **_result)
+{
+	struct pop3_policy_db_result *result = *_result;
+
+	if (result == NULL)
+		return;
+	*_result = NULL;
+	i_assert(result->refcount > 0);
+	if (--result->refcount > 0)
+		return;
+	PQclear(result->res);
+	i_free(result);
+}
+
+enum pop3_policy_db_status
+pop3_policy_db_result_status(const struct pop3_policy_db_result *result)
+{
+	return result->status;
+}
+
+static const char *
+pop3_policy_db_result_sqlstate(const struct pop3_policy_db_result *result)
+{
+	const char *state = result->res == NULL ? NULL :
+		PQresultErrorField(result->res, PG_DIAG_SQLSTATE);
+
+	return state == NULL ? "" : state;
+}
+
+const char *
+pop3_policy_db_result_error(const struct pop3_policy_db_result *result)
+{
+	const char *text, *state;
+
+	switch (result->status) {
+	case POP3_POLICY_DB_OK:
+		return "no error";
+	case POP3_POLICY_DB_ABORTED:
+		return "a statement before it failed";
+	case POP3_POLICY_DB_LOST:
+		return "connection lost";
+	case POP3_POLICY_DB_ERROR:
+		break;
+	}
+	text = PQresultErrorField(result->res, PG_DIAG_MESSAGE_PRIMARY);
+	if (text == NULL)
+		text = PQresultErrorMessage(result->res);
+	state = pop3_policy_db_result_sqlstate(result);
+	return *state == '\0' ? pop3_policy_db_one_line(text) :
+		t_strdup_printf("%s (SQLSTATE %s)",
+				pop3_policy_db_one_line(text), state);
+}
+
+enum pop3_policy_db_failure
+pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
+{
+	static const char *const transient_classes[] = {
+		"08",	/* connection */
+		"25",	/* read-only: a standby, or one just demoted */
+		"40",	/* serialization, deadlock */
+		"53",	/* disk full, out of memory, too many connections */
+		"55",	/* lock not available */
+		"57",	/* canceled, shutting down */
+		"58",	/* system error */
+	};
+	/* syntax error or access rule violation; invalid schema name,
+	   catalog name, authorization */
+	static const char *const schema_classes[] = {
+		"28", "3D", "3F", "42"
+	};
+	const char *state = pop3_policy_db_result_sqlstate(result);
+	unsigned int i;
+
+	if (result->status != POP3_POLICY_DB_ERROR || *state == '\0')
+		return POP3_POLICY_DB_FAILURE_TRANSIENT;
+	if (strcmp(state, POP3_POLICY_SQLSTATE_CHAIN) == 0)
+		return POP3_POLICY_DB_FAILURE_CHAIN;
+	if (strcmp(state, POP3_POLICY_SQLSTATE_TIMEOUT) == 0)
+		return POP3_POLICY_DB_FAILURE_TIMEOUT;
+	for (i = 0; i < N_ELEMENTS(transient_classes); i++) {
+		if (str_begins(state, transient_classes[i]))
+			return POP3_POLICY_DB_FAILURE_TRANSIENT;
+	}
+	for (i = 0; i < N_ELEMENTS(schema_classes); i++) {
+		if (str_begins(state, schema_classes[i]))
+			return POP3_POLICY_DB_FAILURE_SCHEMA;
+	}
+	return POP3_POLICY_DB_FAILURE_DATA;
+}
+
+unsigned int
+pop3_policy_db_result_rows(const struct pop3_policy_db_result *result)
+{
+	return result->status != POP3_POLICY_DB_OK || result->res == NULL ? 0 :
+		(unsigned int)PQntuples(result->res);
+}
+
+const char *
+pop3_policy_db_result_get(const struct pop3_policy_db_result *result,
+			  unsigned int row, unsigned int column)
+{
+	if (row >= pop3_policy_db_result_rows(result) ||
+	    column >= (unsigned int)PQnfields(result->res) ||
+	    PQgetisnull(result->res, (int)row, (int)column) != 0)
+		return NULL;
+	return PQgetvalue(result->res, (int)row, (int)column);
+}

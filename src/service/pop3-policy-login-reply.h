@@ -1,0 +1,49 @@
+#ifndef POP3_POLICY_LOGIN_REPLY_H
+#define POP3_POLICY_LOGIN_REPLY_H
+
+#include "pop3-policy-db.h"
+
+struct pop3_policy;
+
+/* Columns of POP3_POLICY_STMT_MAILDROP_STATE. */
+enum pop3_policy_state_column {
+	POP3_POLICY_STATE_MAILDROP_ID = 0,
+	POP3_POLICY_STATE_MAILBOX_GUID,
+	POP3_POLICY_STATE_UIDVALIDITY,
+	POP3_POLICY_STATE_UIDNEXT,
+	POP3_POLICY_STATE_MESSAGES,
+	POP3_POLICY_STATE_ANCHOR_UID,
+	POP3_POLICY_STATE_ANCHOR_GUID,
+	POP3_POLICY_STATE_HIDDEN,
+	POP3_POLICY_STATE_HIDDEN_UID,
+	POP3_POLICY_STATE_HIDDEN_GUID,
+	POP3_POLICY_STATE_VIEW_FROM,
+	POP3_POLICY_STATE_BEFORE_UID,
+	POP3_POLICY_STATE_EXEMPT,
+	POP3_POLICY_STATE_SPARED,
+	POP3_POLICY_STATE_WOULD,
+	POP3_POLICY_STATE_TRACKED,
+	POP3_POLICY_STATE_DUE_UID,
+	POP3_POLICY_STATE_DUE_GUID,
+	POP3_POLICY_STATE_DUE_REASON,
+	POP3_POLICY_STATE_INTENT_SESSION,
+	POP3_POLICY_STATE_INTENT_NO
+};
+
+struct pop3_policy_login_reply {
+	unsigned int id;
+	const char *now, *version;
+	/* seconds */
+	unsigned int lease;
+	const struct pop3_policy *policy;
+	/* rows of pop3.maildrop_state() */
+	const struct pop3_policy_db_result *state;
+};
+
+/* Append the OK of LOGIN, with its items. Returns 0 if ok, -1 + *error_r if
+   the rows make no sense, or are too much for the protocol. */
+int pop3_policy_login_reply_write(string_t *dest,
+				  const struct pop3_policy_login_reply *reply,
+				  const char **error_r);
+
+#endif

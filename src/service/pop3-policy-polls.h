@@ -1,0 +1,38 @@
+#ifndef POP3_POLICY_POLLS_H
+#define POP3_POLICY_POLLS_H
+
+/* Sessions that found nothing and changed nothing are counted here, per hour,
+   user, device, address and TLS, and written from time to time. */
+
+struct pop3_policy_writer;
+struct pop3_policy_polls;
+
+struct pop3_policy_poll {
+	const char *user;
+	/* may be NULL */
+	const char *device, *rip;
+	bool tls;
+	/* login and end, seconds since 1970 on the database's clock */
+	double started, ended;
+};
+
+/* interval: seconds between writings. */
+struct pop3_policy_polls *
+pop3_policy_polls_init(struct pop3_policy_writer *writer,
+		       unsigned int interval);
+/* What is counted is written first. */
+void pop3_policy_polls_deinit(struct pop3_policy_polls **polls);
+
+void pop3_policy_polls_add(struct pop3_policy_polls *polls,
+			   const struct pop3_policy_poll *poll);
+/* Queue the records. */
+void pop3_policy_polls_flush(struct pop3_policy_polls *polls);
+
+/* A session row of the maildrop resolves the policy's view_since in the
+   database; polls do not. Returns TRUE if a session with this value was
+   recorded before, by this process, and notes it if `recorded'. */
+bool pop3_policy_polls_view_since(struct pop3_policy_polls *polls,
+				  const char *maildrop, const char *view_since,
+				  bool recorded);
+
+#endif

@@ -1,0 +1,357 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+/* INTENT and OUTCOME: what a session is about to remove or hide, and what
+   became of it. */
+
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-db-text.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-request.h"
+#include "pop3-policy-service.h"
+#include "pop3-policy-sessions.h"
+
+struct pop3_policy_intent {
+	const char *user, *session, *no_text;
+	uint32_t no;
+	/* not queued yet; NULL once it is */
+	struct pop3_policy_record *record;
+};
+
+static void
+pop3_policy_intent_outcome(struct pop3_policy_service *service,
+			   const char *user, const char *session,
+			   const char *no, const char *result)
+{
+	struct pop3_policy_record *record;
+
+	record = pop3_policy_record_create(POP3_POLICY_RECORD_OUTCOME, user, 1);
+	pop3_policy_record_add(record, session);
+	pop3_policy_record_add(record, no);
+	pop3_policy_record_add(record, result);
+	pop3_policy_writer_add(service->writer, record);
+}
+
+static void pop3_policy_intent_over(struct pop3_policy_request *request)
+{
+	struct pop3_policy_intent *intent = request->context;
+	struct pop3_policy_session *session = pop3_policy_sessions_find(
+		pop3_policy_client_sessions(request->client), intent->session);
+
+	pop3_policy_session_intent_over(session, intent->no);
+}
+
+/* --- the answer --- */
+
+static void pop3_policy_intent_ok(struct pop3_policy_request *request)
+{
+	string_t *reply = pop3_policy_request_reply_begin(request);
+
+	pop3_policy_wire_num(reply, "lease",
+			     request->service->set.intent_lease);
+	pop3_policy_wire_end(reply);
+	pop3_policy_request_reply(request, reply);
+}
+
+static void pop3_policy_intent_stale(struct pop3_policy_request *request)
+{
+	struct pop3_policy_intent *intent = request->context;
+
+	/* its rows are written: say that nothing came of them */
+	pop3_policy_intent_outcome(request->service, intent->user,
+				   intent->session, intent->no_text, "failed");
+	pop3_policy_intent_over(request);
+	pop3_policy_request_fail(request, "stale",
+		"the policy changed since the login");
+}
+
+static void pop3_policy_intent_fenced(struct pop3_policy_request *request)
+{
+	pop3_policy_intent_over(request);
+	pop3_policy_request_fail(request, "fenced",
+		"the intent was given up meanwhile");
+}
+
+static void
+pop3_policy_intent_result(struct pop3_policy_request *request,
+			  const char *result)
+{
+	/* of pop3.record_intent() or pop3.intent_state() */
+	if (null_strcmp(result, "ok") == 0 || null_strcmp(result, "open") == 0)
+		pop3_policy_intent_ok(request);
+	else if (null_strcmp(result, "stale") == 0)
+		pop3_policy_intent_stale(request);
+	else
+		pop3_policy_intent_fenced(request);
+}
+
+/* --- the record --- */
+
+static void pop3_policy_intent_ask_state(struct pop3_policy_request *request,
+	pop3_policy_record_callback_t *callback);
+
+static void
+pop3_policy_intent_state_after(enum pop3_policy_record_status status,
+			       const struct pop3_policy_db_result *result,
+			       void *context)
+{
+	struct pop3_policy_request *request = context;
+	const char *state;
+
+	request->record = NULL;
+	switch (status) {
+	case POP3_POLICY_RECORD_COMMITTED:
+		state = pop3_policy_db_result_get(result, 0, 0);
+		if (state != NULL) {
+			pop3_policy_intent_result(request, state);
+			break;
+		}
+		/* fall through - it was durable a moment ago */
+	case POP3_POLICY_RECORD_FAILED:
+		pop3_policy_request_fail_temp(request,
+			"what became of the intent is not known");
+		break;
+	case POP3_POLICY_RECORD_COMMITTED_BLIND:
+		pop3_policy_intent_ask_state(request,
+			pop3_policy_intent_state_after);
+		break;
+	}
+}
+
+static void
+pop3_policy_intent_recorded(enum pop3_policy_record_status status,
+			    const struct pop3_policy_db_result *result,
+			    void *context)
+{
+	struct pop3_policy_request *request = context;
+
+	request->record = NULL;
+	switch (status) {
+	case POP3_POLICY_RECORD_COMMITTED:
+		pop3_policy_intent_result(request,
+			pop3_policy_db_result_get(result, 0, 0));
+		break;
+	case POP3_POLICY_RECORD_COMMITTED_BLIND:
+		/* it is there; whether it is stale went with the connection */
+		pop3_policy_intent_ask_state(request,
+			pop3_policy_intent_state_after);
+		break;
+	case POP3_POLICY_RECORD_FAILED:
+		pop3_policy_intent_over(request);
+		pop3_policy_request_fail_temp(request,
+			"the database refused the intent");
+		break;
+	}
+}
+
+static void pop3_policy_intent_write(struct pop3_policy_request *request)
+{
+	struct pop3_policy_intent *intent = request->context;
+	struct pop3_policy_record *record = intent->record;
+	struct pop3_policy_session *session;
+
+	session = pop3_policy_sessions_get(
+		pop3_policy_client_sessions(request->client), intent->session,
+		intent->user);
+	pop3_policy_session_intent_sent(session, intent->no);
+	intent->record = NULL;
+	pop3_policy_request_write(request, record,
+				  pop3_policy_intent_recorded);
+}
+
+/* --- sent before? --- */
+
+static void
+pop3_policy_intent_state_before(enum pop3_policy_record_status status,
+				const struct pop3_policy_db_result *result,
+				void *context)
+{
+	struct pop3_policy_request *request = context;
+	const char *state;
+
+	request->record = NULL;
+	if (status == POP3_POLICY_RECORD_COMMITTED_BLIND) {
+		pop3_policy_intent_ask_state(request,
+			pop3_policy_intent_state_before);
+		return;
+	}
+	if (status == POP3_POLICY_RECORD_COMMITTED) {
+		state = pop3_policy_db_result_get(result, 0, 0);
+		if (state == NULL) {
+			pop3_policy_intent_write(request);
+			return;
+		}
+		pop3_policy_intent_result(request, state);
+		return;
+	}
+	pop3_policy_request_fail_temp(request,
+		"the state of the intent could not be read");
+}
+
+static void pop3_policy_intent_ask_state(struct pop3_policy_request *request,
+	pop3_policy_record_callback_t *callback)
+{
+	struct pop3_policy_intent *intent = request->context;
+	struct pop3_policy_record *record;
+
+	/* on the writer, in turn: after everything sent before */
+	record = pop3_policy_record_create(POP3_POLICY_RECORD_INTENT_STATE,
+					   intent->user, 0);
+	pop3_policy_record_add(record, intent->session);
+	pop3_policy_record_add(record, intent->no_text);
+	pop3_policy_request_write(request, record, callback);
+}
+
+static void pop3_policy_intent_ready(struct pop3_policy_request *request)
+{
+	if (!pop3_policy_wire_get_flag(&request->message->head, "repeat")) {
+		pop3_policy_intent_write(request);
+		return;
+	}
+	pop3_policy_intent_ask_state(request, pop3_policy_intent_state_before);
+}
+
+/* --- the request --- */
+
+/* The request ended before its record was queued. */
+static void pop3_policy_intent_unused(struct pop3_policy_request *request)
+{
+	struct pop3_policy_intent *intent = request->context;
+
+	if (intent->record != NULL)
+		pop3_policy_record_free(&intent->record);
+}
+
+/* Add the seven arrays of the messages. */
+static void
+pop3_policy_intent_add_messages(struct pop3_policy_request *request,
+				struct pop3_policy_fields *fields,
+				struct pop3_policy_record *record)
+{
+	string_t *uids = pop3_policy_array_begin();
+	string_t *guids = pop3_policy_array_begin();
+	string_t *sizes = pop3_policy_array_begin();
+	string_t *actions = pop3_policy_array_begin();
+	string_t *reasons = pop3_policy_array_begin();
+	string_t *uidls = pop3_policy_array_begin();
+	string_t *message_ids = pop3_policy_array_begin();
+	unsigned int i;
+
+	/* no data stack frame for each: the strings grow */
+	for (i = 0; i < request->message->item_count; i++) {
+		pop3_policy_fields_line(fields, &request->message->items[i]);
+		pop3_policy_array_add_num(uids, pop3_policy_fields_int64(
+			fields, "uid", 1, UINT32_MAX, POP3_POLICY_REQUIRED));
+		pop3_policy_array_add_text(guids, pop3_policy_fields_guid(
+			fields, "guid", POP3_POLICY_REQUIRED));
+		pop3_policy_array_add_num(sizes, pop3_policy_fields_int64(
+			fields, "size", 0, 1LL << 62, POP3_POLICY_REQUIRED));
+		pop3_policy_array_add_text(actions,
+			pop3_policy_fields_action(fields));
+		pop3_policy_array_add_text(reasons,
+			pop3_policy_fields_reason(fields));
+		pop3_policy_array_add_text(uidls, pop3_policy_fields_text(
+			fields, "uidl", POP3_POLICY_MAX_UIDL));
+		pop3_policy_array_add_text(message_ids,
+			pop3_policy_fields_text(fields, "message_id",
+						POP3_POLICY_MAX_MESSAGE_ID));
+	}
+	pop3_policy_record_add(record, pop3_policy_array_end(uids));
+	pop3_policy_record_add(record, pop3_policy_array_end(guids));
+	pop3_policy_record_add(record, pop3_policy_array_end(sizes));
+	pop3_policy_record_add(record, pop3_policy_array_end(actions));
+	pop3_policy_record_add(record, pop3_policy_array_end(reasons));
+	pop3_policy_record_add(record, pop3_policy_array_end(uidls));
+	pop3_policy_record_add(record, pop3_policy_array_end(message_ids));
+}
+
+void pop3_policy_request_intent(struct pop3_policy_request *request)
+{
+	const struct pop3_policy_wire_line *head = &request->message->head;
+	struct pop3_policy_fields fields = { head, NULL };
+	struct pop3_policy_intent *intent;
+	struct pop3_policy_record *record;
+
+	if (request->message->item_count == 0) {
+		pop3_policy_request_fail(request, "invalid",
+					 "INTENT without messages");
+		return;
+	}
+	intent = p_new(request->pool, struct pop3_policy_intent, 1);
+	intent->user = p_strdup(request->pool,
+				pop3_policy_fields_user(&fields));
+	intent->session = p_strdup(request->pool, pop3_policy_fields_guid(
+		&fields, "session", POP3_POLICY_REQUIRED));
+	intent->no = (uint32_t)pop3_policy_fields_int64(&fields, "no", 1,
+		INT32_MAX, POP3_POLICY_REQUIRED);
+	intent->no_text = p_strdup(request->pool, dec2str(intent->no));
+
+	record = pop3_policy_record_create(POP3_POLICY_RECORD_INTENT,
+					   intent->user,
+					   request->message->item_count);
+	pop3_policy_record_add(record, intent->session);
+	pop3_policy_record_add(record, intent->no_text);
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"dsession", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, intent->user);
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"auth_user", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"rip", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"device", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_guid(&fields,
+		"guid", POP3_POLICY_REQUIRED));
+	pop3_policy_record_add(record, pop3_policy_fields_uid(&fields,
+		"uidvalidity", POP3_POLICY_REQUIRED));
+	/* a version that is none is stale */
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"version", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add_num(record,
+		request->service->set.intent_lease);
+	pop3_policy_intent_add_messages(request, &fields, record);
+	if (pop3_policy_request_is_invalid(request, &fields)) {
+		pop3_policy_record_free(&record);
+		return;
+	}
+	intent->record = record;
+	request->context = intent;
+	pop3_policy_request_on_end(request, pop3_policy_intent_unused);
+	pop3_policy_request_when_ready(request, pop3_policy_intent_ready);
+}
+
+void pop3_policy_request_outcome(struct pop3_policy_request *request)
+{
+	static const char *const results[] = {
+		"committed", "failed", "unknown", NULL
+	};
+	struct pop3_policy_fields fields = { &request->message->head, NULL };
+	const char *user, *session_id, *no, *result;
+	struct pop3_policy_session *session;
+
+	user = pop3_policy_fields_user(&fields);
+	session_id = pop3_policy_fields_guid(&fields, "session",
+					     POP3_POLICY_REQUIRED);
+	no = pop3_policy_fields_num(&fields, "no", 1, INT32_MAX,
+				    POP3_POLICY_REQUIRED);
+	result = pop3_policy_fields_word(&fields, "result", results,
+					 POP3_POLICY_REQUIRED);
+	if (pop3_policy_request_is_invalid(request, &fields))
+		return;
+	if (strcmp(result, "unknown") == 0) {
+		/* may be repaired from now on, by the next session */
+		pop3_policy_session_abandon(request->service, user,
+					    session_id);
+	} else {
+		pop3_policy_intent_outcome(request->service, user, session_id,
+					   no, result);
+	}
+	session = pop3_policy_sessions_find(
+		pop3_policy_client_sessions(request->client), session_id);
+	pop3_policy_session_intent_over(session,
+		(uint32_t)pop3_policy_fields_int64(&fields, "no", 1, INT32_MAX,
+						   POP3_POLICY_REQUIRED));
+	pop3_policy_request_ok(request);
+}

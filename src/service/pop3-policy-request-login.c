@@ -1,0 +1,272 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+/* LOGIN: the effective policy of a user, and the state of the maildrops.
+
+   Everything that this host knows of the user is made durable first, so that
+   the answer includes every earlier outcome; then the rows of the policy are
+   merged here, and the state is asked for by the merged values. */
+
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "strnum.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-db-text.h"
+#include "pop3-policy-effective.h"
+#include "pop3-policy-login-reply.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-request.h"
+#include "pop3-policy-service.h"
+#include "pop3-policy-sessions.h"
+
+struct pop3_policy_login {
+	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
+	const char *now, *version;
+	struct pop3_policy policy;
+};
+
+/* --- the policy --- */
+
+static int
+pop3_policy_login_parse_row(pool_t pool,
+			    const struct pop3_policy_db_result *result,
+			    unsigned int rownum, struct pop3_policy_row *row,
+			    const char **error_r)
+{
+	const char *const *values;
+	unsigned int i, count;
+
+	if (pop3_policy_array_parse(pool,
+				    pop3_policy_db_result_get(result, rownum, 3),
+				    &values, &count, error_r) < 0)
+		return -1;
+	if (count < POP3_POLICY_PARAM_COUNT) {
+		*error_r = t_strdup_printf("%u values", count);
+		return -1;
+	}
+	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
+		if (values[i] == NULL)
+			continue;
+		if (pop3_policy_value_parse_canonical(pool, i, values[i],
+						      &row->values[i],
+						      error_r) < 0)
+			return -1;
+		row->set[i] = TRUE;
+	}
+	return 0;
+}
+
+/* Merge the rows that pop3.policy_rows() returned. Returns 0 if ok, -1 +
+   *error_r if a value is not one that the engine allows. */
+static int
+pop3_policy_login_merge(pool_t pool,
+			const struct pop3_policy_db_result *result,
+			struct pop3_policy_login *login, const char **error_r)
+{
+	const struct pop3_policy_row *rows[POP3_POLICY_LEVEL_ROWS] = { NULL };
+	const char *versions[POP3_POLICY_LEVEL_ROWS];
+	struct pop3_policy_row *row;
+	const char *level_text, *version, *error;
+	unsigned int i, level;
+	string_t *str;
+
+	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
+		versions[i] = "0";
+	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
+		level_text = pop3_policy_db_result_get(result, i, 0);
+		version = pop3_policy_db_result_get(result, i, 2);
+		if (level_text == NULL || version == NULL ||
+		    str_to_uint(level_text, &level) < 0 ||
+		    level >= POP3_POLICY_LEVEL_ROWS || rows[level] != NULL) {
+			*error_r = "pop3.policy_rows() returned a wrong level";
+			return -1;
+		}
+		row = p_new(pool, struct pop3_policy_row, 1);
+		if (pop3_policy_login_parse_row(pool, result, i, row,
+						&error) < 0) {
+			*error_r = t_strdup_printf("policy of %s: %s",
+				pop3_policy_db_result_get(result, i, 1),
+				error);
+			return -1;
+		}
+		rows[level] = row;
+		versions[level] = version;
+	}
+	pop3_policy_merge(rows, &login->policy);
+
+	/* the same as pop3.policy_version() */
+	str = t_str_new(64);
+	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
+		str_printfa(str, "%s%s", i == 0 ? "" : ".", versions[i]);
+	login->version = p_strdup(pool, str_c(str));
+	return 0;
+}
+
+/* --- the answer --- */
+
+static void pop3_policy_login_remember(struct pop3_policy_request *request,
+	const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_known_maildrop *drop;
+	struct pop3_policy_session *session;
+	pool_t pool;
+	unsigned int i;
+
+	session = pop3_policy_sessions_get(
+		pop3_policy_client_sessions(request->client), login->session,
+		login->user);
+	pool = session->pool;
+	if (session->started == NULL) {
+		session->dsession = p_strdup(pool, login->dsession);
+		session->auth_user = p_strdup(pool, login->auth_user);
+		session->rip = p_strdup(pool, login->rip);
+		session->device = p_strdup(pool, login->device);
+		session->tls = login->tls;
+		session->started = p_strdup(pool, login->now);
+	}
+	session->view_since = p_strdup(pool, pop3_policy_value_canonical(
+		POP3_POLICY_PARAM_VIEW_SINCE,
+		&login->policy.values[POP3_POLICY_PARAM_VIEW_SINCE]));
+	array_clear(&session->maildrops);
+	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
+		drop = array_append_space(&session->maildrops);
+		drop->id = p_strdup(pool, pop3_policy_db_result_get(
+			result, i, POP3_POLICY_STATE_MAILDROP_ID));
+		drop->guid = p_strdup(pool, pop3_policy_uuid_digits(
+			pop3_policy_db_result_get(result, i,
+				POP3_POLICY_STATE_MAILBOX_GUID)));
+		drop->uidvalidity = p_strdup(pool, pop3_policy_db_result_get(
+			result, i, POP3_POLICY_STATE_UIDVALIDITY));
+		drop->uidnext = p_strdup(pool, pop3_policy_db_result_get(
+			result, i, POP3_POLICY_STATE_UIDNEXT));
+		drop->messages = p_strdup(pool, pop3_policy_db_result_get(
+			result, i, POP3_POLICY_STATE_MESSAGES));
+	}
+}
+
+static void pop3_policy_login_state(struct pop3_policy_request *request,
+				    const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_login_reply reply;
+	const char *error;
+	string_t *str;
+
+	i_zero(&reply);
+	reply.id = request->message->id;
+	reply.now = login->now;
+	reply.version = login->version;
+	reply.lease = request->service->set.intent_lease;
+	reply.policy = &login->policy;
+	reply.state = result;
+	str = t_str_new(2048);
+	if (pop3_policy_login_reply_write(str, &reply, &error) < 0) {
+		error = t_strdup_printf("state of %s: %s", login->user, error);
+		pop3_policy_pool_complain(request->service->pool, error);
+		pop3_policy_request_fail_temp(request, error);
+		return;
+	}
+	pop3_policy_login_remember(request, result);
+	pop3_policy_request_reply(request, str);
+}
+
+static const char *
+pop3_policy_login_num(const struct pop3_policy_login *login,
+		      enum pop3_policy_param param)
+{
+	return t_strdup_printf("%"PRId64,
+			       pop3_policy_num(&login->policy, param));
+}
+
+static void pop3_policy_login_rows(struct pop3_policy_request *request,
+				   const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	const struct pop3_policy *policy = &login->policy;
+	const char *params[8], *error;
+
+	if (pop3_policy_login_merge(request->pool, result, login,
+				    &error) < 0) {
+		pop3_policy_pool_complain(request->service->pool, error);
+		pop3_policy_request_fail_temp(request, error);
+		return;
+	}
+	params[0] = login->user;
+	params[1] = pop3_policy_login_num(login,
+		POP3_POLICY_PARAM_EXPIRE_RETRIEVED);
+	params[2] = pop3_policy_login_num(login,
+		POP3_POLICY_PARAM_EXPIRE_HIDDEN);
+	params[3] = pop3_policy_login_num(login,
+		POP3_POLICY_PARAM_EXPIRE_UNRETRIEVED);
+	/* a limit that the user's own policy sets holds for IMAP users, too */
+	params[4] = policy->from[POP3_POLICY_PARAM_EXPIRE_UNRETRIEVED] ==
+		POP3_POLICY_LEVEL_USER ? "t" : "f";
+	params[5] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_SINCE);
+	params[6] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_WINDOW);
+	params[7] = dec2str(POP3_POLICY_MAX_DUE);
+	pop3_policy_request_query(request, POP3_POLICY_STMT_MAILDROP_STATE,
+				  params, pop3_policy_login_state);
+}
+
+static void pop3_policy_login_now(struct pop3_policy_request *request,
+				  const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	const char *params[1] = { login->user };
+
+	login->now = p_strdup(request->pool,
+			      pop3_policy_db_result_get(result, 0, 0));
+	pop3_policy_request_query(request, POP3_POLICY_STMT_POLICY_ROWS,
+				  params, pop3_policy_login_rows);
+}
+
+static void pop3_policy_login_ask(struct pop3_policy_request *request)
+{
+	pop3_policy_request_query(request, POP3_POLICY_STMT_NOW, NULL,
+				  pop3_policy_login_now);
+}
+
+static void pop3_policy_login_written(void *context)
+{
+	struct pop3_policy_request *request = context;
+
+	request->writer_waiter = NULL;
+	pop3_policy_login_ask(request);
+}
+
+static void pop3_policy_login_ready(struct pop3_policy_request *request)
+{
+	struct pop3_policy_login *login = request->context;
+
+	request->writer_waiter = pop3_policy_writer_wait_user(
+		request->service->writer, login->user,
+		pop3_policy_login_written, request);
+	if (request->writer_waiter == NULL)
+		pop3_policy_login_ask(request);
+}
+
+void pop3_policy_request_login(struct pop3_policy_request *request)
+{
+	struct pop3_policy_fields fields = { &request->message->head, NULL };
+	struct pop3_policy_login *login;
+	pool_t pool = request->pool;
+
+	login = p_new(pool, struct pop3_policy_login, 1);
+	login->user = p_strdup(pool, pop3_policy_fields_user(&fields));
+	login->session = p_strdup(pool, pop3_policy_fields_guid(
+		&fields, "session", POP3_POLICY_REQUIRED));
+	login->dsession = p_strdup(pool, pop3_policy_fields_text(
+		&fields, "dsession", POP3_POLICY_MAX_NAME));
+	login->auth_user = p_strdup(pool, pop3_policy_fields_text(
+		&fields, "auth_user", POP3_POLICY_MAX_NAME));
+	login->rip = p_strdup(pool, pop3_policy_fields_text(
+		&fields, "rip", POP3_POLICY_MAX_NAME));
+	login->device = p_strdup(pool, pop3_policy_fields_text(
+		&fields, "device", POP3_POLICY_MAX_NAME));
+	login->tls = pop3_policy_fields_flag(&fields, "tls");
+	if (pop3_policy_request_is_invalid(request, &fields))
+		return;
+	request->context = login;
+	pop3_policy_request_when_ready(request, pop3_policy_login_ready);
+}

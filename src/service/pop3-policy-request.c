@@ -1,0 +1,331 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "ioloop.h"
+#include "str.h"
+#include "time-util.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-request.h"
+#include "pop3-policy-service.h"
+
+struct pop3_policy_verb {
+	const char *name;
+	void (*handle)(struct pop3_policy_request *request);
+	/* there is no point in it without a reply */
+	bool answers;
+	const char *event_name;
+};
+
+static const struct pop3_policy_verb verbs[] = {
+	{ "LOGIN", pop3_policy_request_login, TRUE,
+	  "pop3_policy_login_finished" },
+	{ "UIDS", pop3_policy_request_uids, TRUE, NULL },
+	{ "CARRY", pop3_policy_request_carry, TRUE, NULL },
+	{ "CLAIM", pop3_policy_request_claim, TRUE, NULL },
+	{ "REPAIR", pop3_policy_request_repair, FALSE, NULL },
+	{ "INTENT", pop3_policy_request_intent, TRUE,
+	  "pop3_policy_intent_finished" },
+	{ "OUTCOME", pop3_policy_request_outcome, FALSE, NULL },
+	{ "EVENT", pop3_policy_request_event, FALSE, NULL },
+	{ "SESSION", pop3_policy_request_session, FALSE, NULL },
+	{ "IMAP", pop3_policy_request_imap, FALSE, NULL },
+};
+
+static const struct pop3_policy_verb *pop3_policy_verb_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(verbs); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* --- life --- */
+
+void pop3_policy_request_ref(struct pop3_policy_request *request)
+{
+	i_assert(request->refcount > 0);
+	request->refcount++;
+}
+
+void pop3_policy_request_unref(struct pop3_policy_request **_request)
+{
+	struct pop3_policy_request *request = *_request;
+
+	*_request = NULL;
+	i_assert(request->refcount > 0);
+	if (--request->refcount > 0)
+		return;
+	i_assert(request->ended);
+	pop3_policy_wire_message_free(&request->message);
+	event_unref(&request->event);
+	i_free(request);
+}
+
+/* After it, the request may be freed. */
+static void pop3_policy_request_end(struct pop3_policy_request *request)
+{
+	i_assert(!request->ended);
+	request->ended = TRUE;
+	timeout_remove(&request->to);
+	if (request->on_end != NULL)
+		request->on_end(request);
+	if (request->pool_waiter != NULL)
+		pop3_policy_pool_wait_cancel(&request->pool_waiter);
+	if (request->writer_waiter != NULL)
+		pop3_policy_writer_wait_cancel(&request->writer_waiter);
+	if (request->record != NULL) {
+		pop3_policy_writer_forget(request->service->writer,
+					  &request->record);
+	}
+	pop3_policy_client_remove(request->client, request);
+	request->client = NULL;
+	pop3_policy_request_unref(&request);
+}
+
+void pop3_policy_request_on_end(struct pop3_policy_request *request,
+				pop3_policy_request_callback_t *callback)
+{
+	request->on_end = callback;
+}
+
+void pop3_policy_request_abort(struct pop3_policy_request *request)
+{
+	pop3_policy_request_end(request);
+}
+
+static void pop3_policy_request_timeout(struct pop3_policy_request *request)
+{
+	const char *text = t_strdup_printf("%s: no answer from the database "
+		"within %u ms", request->message->head.name,
+		request->service->set.query_timeout);
+
+	pop3_policy_pool_complain(request->service->pool, text);
+	pop3_policy_request_fail_temp(request, text);
+}
+
+void pop3_policy_request_start(struct pop3_policy_client *client,
+			       struct pop3_policy_wire_message **message)
+{
+	const struct pop3_policy_verb *verb;
+	struct pop3_policy_request *request;
+
+	request = i_new(struct pop3_policy_request, 1);
+	request->refcount = 1;
+	request->service = pop3_policy_client_service(client);
+	request->client = client;
+	request->message = *message;
+	*message = NULL;
+	request->pool = request->message->pool;
+	request->started = ioloop_timeval;
+	request->event = event_create(pop3_policy_client_event(client));
+	event_add_str(request->event, "verb", request->message->head.name);
+	request->to = timeout_add_short(request->service->set.query_timeout,
+				  pop3_policy_request_timeout, request);
+	pop3_policy_client_add(client, request);
+
+	verb = pop3_policy_verb_find(request->message->head.name);
+	if (verb == NULL) {
+		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
+			"there is no %s", request->message->head.name));
+	} else if (verb->answers && request->message->id == 0) {
+		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
+			"%s without an ID cannot be answered", verb->name));
+	} else {
+		verb->handle(request);
+	}
+}
+
+/* --- replies --- */
+
+static void
+pop3_policy_request_finished_event(struct pop3_policy_request *request,
+				   const char *error)
+{
+	const struct pop3_policy_verb *verb =
+		pop3_policy_verb_find(request->message->head.name);
+	const char *user = pop3_policy_wire_get_str(&request->message->head,
+						    "user");
+	int usecs = timeval_diff_usecs(&ioloop_timeval, &request->started);
+	struct event_passthrough *e =
+		event_create_passthrough(request->event)->
+		add_str("user", user)->
+		add_int("messages", request->message->item_count)->
+		add_int("duration", usecs);
+
+	if (verb == NULL || verb->event_name == NULL)
+		e->set_name("pop3_policy_request_finished");
+	else
+		e->set_name(verb->event_name);
+	if (error != NULL)
+		e->add_str("error", error);
+	e_debug(e->event(), "%s of %s: %s", request->message->head.name,
+		user == NULL ? "-" : user, error == NULL ? "ok" : error);
+}
+
+string_t *pop3_policy_request_reply_begin(struct pop3_policy_request *request)
+{
+	string_t *reply = t_str_new(1024);
+
+	pop3_policy_wire_begin(reply, "OK", request->message->id);
+	return reply;
+}
+
+void pop3_policy_request_reply(struct pop3_policy_request *request,
+			       const string_t *reply)
+{
+	if (request->message->id != 0)
+		pop3_policy_client_send(request->client, reply);
+	pop3_policy_request_finished_event(request, NULL);
+	pop3_policy_request_end(request);
+}
+
+void pop3_policy_request_ok(struct pop3_policy_request *request)
+{
+	string_t *reply = pop3_policy_request_reply_begin(request);
+
+	pop3_policy_wire_end(reply);
+	pop3_policy_request_reply(request, reply);
+}
+
+void pop3_policy_request_fail(struct pop3_policy_request *request,
+			      const char *code, const char *text)
+{
+	string_t *reply;
+
+	/* a client of another version, or one that lies: nothing is wrong
+	   with the request's user */
+	if (strcmp(code, "invalid") == 0)
+		e_error(request->event, "Request refused: %s", text);
+	if (request->message->id != 0) {
+		reply = t_str_new(256);
+		pop3_policy_wire_begin(reply, "FAIL", request->message->id);
+		pop3_policy_wire_str(reply, "code", code);
+		pop3_policy_wire_str(reply, "text", text);
+		pop3_policy_wire_end(reply);
+		pop3_policy_client_send(request->client, reply);
+	}
+	pop3_policy_request_finished_event(request, t_strdup_printf("%s: %s",
+		code, text));
+	pop3_policy_request_end(request);
+}
+
+void pop3_policy_request_fail_temp(struct pop3_policy_request *request,
+				   const char *text)
+{
+	pop3_policy_request_fail(request, "temp", text);
+}
+
+bool pop3_policy_request_is_invalid(struct pop3_policy_request *request,
+				    const struct pop3_policy_fields *fields)
+{
+	if (fields->error == NULL)
+		return FALSE;
+	pop3_policy_request_fail(request, "invalid", fields->error);
+	return TRUE;
+}
+
+/* --- waiting --- */
+
+struct pop3_policy_request_wait {
+	struct pop3_policy_request *request;
+	pop3_policy_request_callback_t *callback;
+};
+
+static void pop3_policy_request_ready(bool ready, void *context)
+{
+	struct pop3_policy_request_wait *wait = context;
+	struct pop3_policy_request *request = wait->request;
+
+	request->pool_waiter = NULL;
+	if (ready)
+		wait->callback(request);
+	else {
+		pop3_policy_request_fail_temp(request,
+			"the database cannot be reached");
+	}
+}
+
+void pop3_policy_request_when_ready(struct pop3_policy_request *request,
+				    pop3_policy_request_callback_t *callback)
+{
+	struct pop3_policy_request_wait *wait;
+	struct pop3_policy_pool_waiter *waiter;
+
+	wait = p_new(request->pool, struct pop3_policy_request_wait, 1);
+	wait->request = request;
+	wait->callback = callback;
+	/* it may be called, and the request be over, before this returns */
+	pop3_policy_request_ref(request);
+	waiter = pop3_policy_pool_wait(request->service->pool,
+				       pop3_policy_request_ready, wait);
+	if (waiter != NULL)
+		request->pool_waiter = waiter;
+	pop3_policy_request_unref(&request);
+}
+
+struct pop3_policy_request_query {
+	struct pop3_policy_request *request;
+	pop3_policy_request_result_t *callback;
+};
+
+static void pop3_policy_request_result(struct pop3_policy_db_result *result,
+				       void *context)
+{
+	struct pop3_policy_request_query *query = context;
+	struct pop3_policy_request *request = query->request;
+
+	if (!request->ended) {
+		if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_OK)
+			query->callback(request, result);
+		else {
+			const char *text = t_strdup_printf("%s: %s",
+				request->message->head.name,
+				pop3_policy_db_result_error(result));
+
+			if (pop3_policy_db_result_status(result) !=
+			    POP3_POLICY_DB_LOST) {
+				pop3_policy_pool_complain(
+					request->service->pool, text);
+			}
+			pop3_policy_request_fail_temp(request, text);
+		}
+	}
+	pop3_policy_request_unref(&request);
+}
+
+void pop3_policy_request_query(struct pop3_policy_request *request,
+			       enum pop3_policy_stmt stmt,
+			       const char *const *params,
+			       pop3_policy_request_result_t *callback)
+{
+	struct pop3_policy_db *db =
+		pop3_policy_pool_reader(request->service->pool);
+	struct pop3_policy_request_query *query;
+
+	if (db == NULL) {
+		pop3_policy_request_fail_temp(request,
+			"the database cannot be reached");
+		return;
+	}
+	query = p_new(request->pool, struct pop3_policy_request_query, 1);
+	query->request = request;
+	query->callback = callback;
+	pop3_policy_request_ref(request);
+	pop3_policy_db_send(db, stmt, params, pop3_policy_request_result,
+			    query);
+	pop3_policy_db_sync(db, NULL, NULL);
+}
+
+void pop3_policy_request_write(struct pop3_policy_request *request,
+			       struct pop3_policy_record *record,
+			       pop3_policy_record_callback_t *callback)
+{
+	i_assert(request->record == NULL);
+	request->record = record;
+	pop3_policy_writer_add_awaited(request->service->writer, record,
+				       callback, request);
+}

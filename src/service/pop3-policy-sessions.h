@@ -1,0 +1,59 @@
+#ifndef POP3_POLICY_SESSIONS_H
+#define POP3_POLICY_SESSIONS_H
+
+#include "seq-range-array.h"
+
+/* What a client's sessions have done so far, so that those that end without a
+   word, with the process that ran them, are recorded as lost and their intents
+   as abandoned. A client has one session at a time, or a few. */
+
+struct pop3_policy_service;
+struct pop3_policy_sessions;
+
+/* A maildrop as the database knew it at LOGIN. */
+struct pop3_policy_known_maildrop {
+	const char *id, *guid, *uidvalidity, *uidnext, *messages;
+};
+
+struct pop3_policy_session {
+	pool_t pool;
+	const char *id, *user;
+	const char *dsession, *auth_user, *rip, *device, *tls;
+	/* of the first LOGIN that was answered; NULL if none was */
+	const char *started;
+	/* canonical value of the policy's view_since; NULL if not known */
+	const char *view_since;
+	ARRAY(struct pop3_policy_known_maildrop) maildrops;
+	/* intents that were sent, and have no outcome yet */
+	ARRAY_TYPE(seq_range) intents;
+};
+
+struct pop3_policy_sessions *
+pop3_policy_sessions_init(struct pop3_policy_service *service);
+/* The client is gone. Unless the service is stopping, its sessions are
+   recorded. */
+void pop3_policy_sessions_deinit(struct pop3_policy_sessions **sessions);
+
+/* Returns NULL if it is not known. */
+struct pop3_policy_session *
+pop3_policy_sessions_find(struct pop3_policy_sessions *sessions,
+			  const char *id);
+/* Find or add. */
+struct pop3_policy_session *
+pop3_policy_sessions_get(struct pop3_policy_sessions *sessions,
+			 const char *id, const char *user);
+/* The session's own end was recorded. Intents without an outcome are
+   abandoned. NULL is ignored. */
+void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
+				struct pop3_policy_session *session);
+
+/* An intent was sent, or is over. The latter ignores a session of NULL. */
+void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
+				     uint32_t no);
+void pop3_policy_session_intent_over(struct pop3_policy_session *session,
+				     uint32_t no);
+/* Queue the record that abandons the open intents of a session. */
+void pop3_policy_session_abandon(struct pop3_policy_service *service,
+				 const char *user, const char *session_id);
+
+#endif

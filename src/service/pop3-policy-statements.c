@@ -1,0 +1,95 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "str.h"
+#include "strfuncs.h"
+#include "pop3-policy-statements.h"
+
+/* The order is that of the enum. Everything is selected from the function, so
+   that a function without rows gives none. Types are written out: a function
+   that was changed is then missing, and is reported as such, rather than
+   called with the wrong values. */
+static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
+	{ "now", "", NULL },
+	{ "policy_rows", "text", "level, scope, version, \"values\"" },
+	{ "maildrop_state",
+	  "text, bigint, bigint, bigint, boolean, float8, bigint, int",
+	  "maildrop_id, mailbox_guid, uidvalidity, uidnext, messages, "
+	  "anchor_uid, anchor_guid, hidden, hidden_uid, hidden_guid, "
+	  "view_from, before_uid, exempt, spared, would, tracked, due_uid, "
+	  "due_guid, due_reason, intent_session, intent_no" },
+	{ "tracked", "bigint", "uid, message_guid, hidden" },
+
+	{ "chain_open", "uuid, int",
+	  "last_batch, last_seq, schema, parameters, db_now" },
+	{ "batch_begin", "uuid, bigint, bigint, bigint", NULL },
+	{ "intent_state", "uuid, int", NULL },
+	{ "record_intent",
+	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
+	  "bigint, text, int, bigint[], uuid[], bigint[], text[], text[], "
+	  "text[], text[]", NULL },
+	{ "record_outcome", "uuid, bigint, uuid, int, text", NULL },
+	{ "record_abandon", "uuid", NULL },
+	{ "claim_intent", "uuid, text, uuid, int, int",
+	  "uid, guid, action, reason" },
+	{ "record_repair",
+	  "uuid, bigint, uuid, text, uuid, int, bigint[], boolean[]", NULL },
+	{ "record_event",
+	  "uuid, bigint, text, text, uuid, text, text, text, text, text, "
+	  "uuid, bigint, bigint, bigint[], text", NULL },
+	{ "carry_over",
+	  "uuid, bigint, uuid, text, bigint, uuid, bigint, bigint, bigint, "
+	  "bigint[], bigint[]", NULL },
+	{ "record_session",
+	  "uuid, bigint, uuid, text, text, text, text, boolean, text, "
+	  "float8, float8, text, uuid, bigint, bigint, bigint, bigint, "
+	  "bigint, uuid, int, int, int, bigint, int8multirange, "
+	  "int8multirange, bigint[], uuid[], bigint[], text[], bigint[], "
+	  "uuid[], bigint[], text[], float8", NULL },
+	{ "record_polls",
+	  "float8[], text[], text[], text[], boolean[], int[], float8[]",
+	  NULL },
+	{ "record_imap_use", "text[]", NULL },
+	{ "record_quarantine", "uuid, bigint, text, text", NULL },
+
+	{ "maintain", "", "partitions_made, strays" },
+};
+
+const struct pop3_policy_stmt_info *
+pop3_policy_stmt_info(enum pop3_policy_stmt stmt)
+{
+	i_assert(stmt < POP3_POLICY_STMT_COUNT);
+	i_assert(stmts[stmt].name != NULL);
+	return &stmts[stmt];
+}
+
+unsigned int pop3_policy_stmt_params(enum pop3_policy_stmt stmt)
+{
+	const char *types = pop3_policy_stmt_info(stmt)->param_types;
+	unsigned int count = *types == '\0' ? 0 : 1;
+
+	for (; *types != '\0'; types++) {
+		if (*types == ',')
+			count++;
+	}
+	return count;
+}
+
+const char *pop3_policy_stmt_sql(enum pop3_policy_stmt stmt)
+{
+	const struct pop3_policy_stmt_info *info = pop3_policy_stmt_info(stmt);
+	const char *const *types =
+		t_strsplit_spaces(info->param_types, ", ");
+	string_t *sql = t_str_new(512);
+	unsigned int i;
+
+	str_printfa(sql, "SELECT %s FROM pop3.%s(",
+		    info->select == NULL ? "*" : info->select, info->name);
+	for (i = 0; i < pop3_policy_stmt_params(stmt); i++) {
+		types = i == 0 ? types : types + 1;
+		str_printfa(sql, "%s$%u::%s", i == 0 ? "" : ", ", i + 1,
+			    *types);
+	}
+	str_append_c(sql, ')');
+	return str_c(sql);
+}

@@ -1,0 +1,114 @@
+#ifndef POP3_POLICY_WRITER_PRIVATE_H
+#define POP3_POLICY_WRITER_PRIVATE_H
+
+/* For pop3-policy-writer.c (the queue), pop3-policy-writer-batch.c (sending,
+   and what became of it), pop3-policy-writer-chain.c (opening the chain) and
+   pop3-policy-writer-user.c (who waits for whose records). */
+
+#include "hash.h"
+#include "time-util.h"
+#include "pop3-policy-writer.h"
+
+enum pop3_policy_writer_state {
+	POP3_POLICY_WRITER_CLOSED = 0,
+	/* connected, the chain's head is being asked for */
+	POP3_POLICY_WRITER_OPENING,
+	POP3_POLICY_WRITER_OPEN
+};
+
+struct pop3_policy_record_list {
+	struct pop3_policy_record *head, *tail;
+	unsigned int count;
+	size_t bytes;
+};
+
+struct pop3_policy_batch {
+	struct pop3_policy_batch *prev, *next;
+	struct pop3_policy_writer *writer;
+	int64_t number, first_seq, last_seq;
+	struct pop3_policy_record_list records;
+	struct timeval sent;
+
+	/* the first failure in it, and whose statement it was: NULL means
+	   pop3.batch_begin()'s */
+	bool failed;
+	struct pop3_policy_record *failed_record;
+	enum pop3_policy_db_failure failure;
+	char *error;
+};
+
+struct pop3_policy_writer_user {
+	char *name;
+	unsigned int pending;
+	struct pop3_policy_writer_waiter *waiters_head, *waiters_tail;
+};
+
+struct pop3_policy_writer {
+	struct event *event;
+	const struct pop3_policy_service_settings *set;
+	struct pop3_policy_pool *pool;
+	struct pop3_policy_chain_id *chain;
+	struct pop3_policy_db *db;
+	enum pop3_policy_writer_state state;
+	struct pop3_policy_db_result *open_result;
+
+	/* last batch known to be durable; meaningless before head_known */
+	int64_t head_batch, head_seq;
+	bool head_known;
+
+	uint64_t last_id;
+	struct pop3_policy_record_list queue;
+	/* sent, not known to be durable; also while disconnected */
+	struct pop3_policy_batch *batches_head, *batches_tail;
+	unsigned int batch_count;
+	/* records of failed batches, until no batch is under way */
+	struct pop3_policy_record_list requeue;
+	/* a batch failed: those after it fail, too */
+	bool failing;
+	/* somebody waits for what is queued */
+	bool urgent;
+	struct timeout *to_send, *to_retry;
+	unsigned int retry_msecs;
+
+	HASH_TABLE(char *, struct pop3_policy_writer_user *) users;
+
+	/* records dropped for lack of memory since it was last logged */
+	unsigned int dropped;
+};
+
+/* --- pop3-policy-writer.c --- */
+
+void pop3_policy_record_list_append(struct pop3_policy_record_list *list,
+				    struct pop3_policy_record *record);
+void pop3_policy_record_list_remove(struct pop3_policy_record_list *list,
+				    struct pop3_policy_record *record);
+/* Move all of src before the first of dest. */
+void pop3_policy_record_list_prepend_list(struct pop3_policy_record_list *dest,
+					  struct pop3_policy_record_list *src);
+/* The record is over: tell who waits, and free it. It must be in no list. */
+void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
+			       struct pop3_policy_record *record,
+			       enum pop3_policy_record_status status);
+
+/* --- pop3-policy-writer-batch.c --- */
+
+/* Send as much as may be sent. */
+void pop3_policy_writer_send(struct pop3_policy_writer *writer);
+/* The batch is known to be durable. `blind': its answers were lost. */
+void pop3_policy_batch_committed(struct pop3_policy_batch *batch, bool blind);
+/* Back to the queue: nothing that was sent is durable. */
+void pop3_policy_writer_requeue_all(struct pop3_policy_writer *writer);
+
+/* --- pop3-policy-writer-chain.c --- */
+
+/* The connection is there: ask for the head, then go on. */
+void pop3_policy_writer_chain_open(struct pop3_policy_writer *writer);
+
+/* --- pop3-policy-writer-user.c --- */
+
+void pop3_policy_writer_user_add(struct pop3_policy_writer *writer,
+				 struct pop3_policy_record *record);
+void pop3_policy_writer_user_settled(struct pop3_policy_writer *writer,
+				     struct pop3_policy_record *record);
+
+#endif

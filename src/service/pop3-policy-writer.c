@@ -1,0 +1,277 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "ioloop.h"
+#include "llist.h"
+#include "pop3-policy-chain-id.h"
+#include "pop3-policy-pool.h"
+#include "pop3-policy-service-settings.h"
+#include "pop3-policy-writer-private.h"
+
+/* What may be kept while the database is away. */
+#define POP3_POLICY_WRITER_MAX_RECORDS 100000
+#define POP3_POLICY_WRITER_MAX_BYTES (128*1024*1024)
+/* Share of the queue, as a divisor, that is looked through for something to
+   drop once it is full: not for each new record again. */
+#define POP3_POLICY_WRITER_DROP_SHARE 10
+
+static const enum pop3_policy_stmt writer_stmts[] = {
+	POP3_POLICY_STMT_CHAIN_OPEN,
+	POP3_POLICY_STMT_BATCH_BEGIN,
+	POP3_POLICY_STMT_INTENT_STATE,
+	POP3_POLICY_STMT_RECORD_INTENT,
+	POP3_POLICY_STMT_RECORD_OUTCOME,
+	POP3_POLICY_STMT_RECORD_ABANDON,
+	POP3_POLICY_STMT_CLAIM_INTENT,
+	POP3_POLICY_STMT_RECORD_REPAIR,
+	POP3_POLICY_STMT_RECORD_EVENT,
+	POP3_POLICY_STMT_CARRY_OVER,
+	POP3_POLICY_STMT_RECORD_SESSION,
+	POP3_POLICY_STMT_RECORD_POLLS,
+	POP3_POLICY_STMT_RECORD_IMAP_USE,
+	POP3_POLICY_STMT_RECORD_QUARANTINE,
+};
+
+/* --- lists --- */
+
+void pop3_policy_record_list_append(struct pop3_policy_record_list *list,
+				    struct pop3_policy_record *record)
+{
+	DLLIST2_APPEND(&list->head, &list->tail, record);
+	list->count++;
+	list->bytes += record->bytes;
+}
+
+void pop3_policy_record_list_remove(struct pop3_policy_record_list *list,
+				    struct pop3_policy_record *record)
+{
+	DLLIST2_REMOVE(&list->head, &list->tail, record);
+	i_assert(list->count > 0 && list->bytes >= record->bytes);
+	list->count--;
+	list->bytes -= record->bytes;
+}
+
+void pop3_policy_record_list_prepend_list(struct pop3_policy_record_list *dest,
+					  struct pop3_policy_record_list *src)
+{
+	if (src->head == NULL)
+		return;
+	if (dest->head != NULL) {
+		src->tail->next = dest->head;
+		dest->head->prev = src->tail;
+	} else {
+		dest->tail = src->tail;
+	}
+	dest->head = src->head;
+	dest->count += src->count;
+	dest->bytes += src->bytes;
+	i_zero(src);
+}
+
+/* --- the queue --- */
+
+void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
+			       struct pop3_policy_record *record,
+			       enum pop3_policy_record_status status)
+{
+	i_assert(record->prev == NULL && record->next == NULL);
+
+	if (record->callback != NULL) {
+		record->callback(status,
+				 status == POP3_POLICY_RECORD_COMMITTED ?
+				 record->result : NULL, record->context);
+	}
+	pop3_policy_writer_user_settled(writer, record);
+	pop3_policy_record_free(&record);
+}
+
+/* Make room: the oldest records that nothing depends on go first. */
+static void pop3_policy_writer_drop_some(struct pop3_policy_writer *writer)
+{
+	struct pop3_policy_record *record, *next;
+	unsigned int left;
+
+	if (writer->dropped == 0) {
+		e_error(writer->event, "%u records (%zu bytes) wait for the "
+			"database, no more are kept: sessions and poll counts "
+			"are dropped, oldest first, so that their retrievals "
+			"will not have counted. Outcomes, repairs and events "
+			"are kept", writer->queue.count, writer->queue.bytes);
+	}
+	left = writer->queue.count / POP3_POLICY_WRITER_DROP_SHARE + 1;
+	for (record = writer->queue.head; record != NULL && left > 0;
+	     record = next) {
+		next = record->next;
+		if (!pop3_policy_record_info(record->kind)->droppable)
+			continue;
+		pop3_policy_record_list_remove(&writer->queue, record);
+		pop3_policy_writer_settle(writer, record,
+					  POP3_POLICY_RECORD_FAILED);
+		writer->dropped++;
+		left--;
+	}
+}
+
+static void pop3_policy_writer_enqueue(struct pop3_policy_writer *writer,
+				       struct pop3_policy_record *record)
+{
+	record->id = ++writer->last_id;
+	pop3_policy_writer_user_add(writer, record);
+	pop3_policy_record_list_append(&writer->queue, record);
+	if (writer->queue.count > POP3_POLICY_WRITER_MAX_RECORDS ||
+	    writer->queue.bytes > POP3_POLICY_WRITER_MAX_BYTES)
+		pop3_policy_writer_drop_some(writer);
+}
+
+void pop3_policy_writer_flush(struct pop3_policy_writer *writer)
+{
+	if (writer->queue.count > 0)
+		writer->urgent = TRUE;
+	pop3_policy_writer_send(writer);
+}
+
+static void pop3_policy_writer_send_timeout(struct pop3_policy_writer *writer)
+{
+	timeout_remove(&writer->to_send);
+	pop3_policy_writer_flush(writer);
+}
+
+void pop3_policy_writer_add(struct pop3_policy_writer *writer,
+			    struct pop3_policy_record *record)
+{
+	pop3_policy_writer_enqueue(writer, record);
+	if (writer->to_send == NULL) {
+		writer->to_send = timeout_add_short(writer->set->batch_interval,
+					      pop3_policy_writer_send_timeout,
+					      writer);
+	}
+	pop3_policy_writer_send(writer);
+}
+
+void pop3_policy_writer_add_awaited(struct pop3_policy_writer *writer,
+				    struct pop3_policy_record *record,
+				    pop3_policy_record_callback_t *callback,
+				    void *context)
+{
+	i_assert(pop3_policy_record_info(record->kind)->awaited);
+
+	record->callback = callback;
+	record->context = context;
+	pop3_policy_writer_enqueue(writer, record);
+	pop3_policy_writer_flush(writer);
+}
+
+void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
+			       struct pop3_policy_record **_record)
+{
+	struct pop3_policy_record *record = *_record;
+
+	*_record = NULL;
+	record->callback = NULL;
+	record->context = NULL;
+	/* Once sent it cannot be taken back. If it turns out not to be
+	   durable, it is dropped before it is sent again. */
+	if (record->batch == NULL && !writer->failing) {
+		pop3_policy_record_list_remove(&writer->queue, record);
+		pop3_policy_writer_settle(writer, record,
+					  POP3_POLICY_RECORD_FAILED);
+	}
+}
+
+bool pop3_policy_writer_is_idle(const struct pop3_policy_writer *writer)
+{
+	return writer->queue.count == 0 && writer->batch_count == 0 &&
+		writer->requeue.count == 0;
+}
+
+/* --- the connection --- */
+
+static void pop3_policy_writer_connected(void *context)
+{
+	struct pop3_policy_writer *writer = context;
+
+	pop3_policy_writer_chain_open(writer);
+}
+
+static void
+pop3_policy_writer_disconnected(bool was_connected ATTR_UNUSED,
+				enum pop3_policy_db_failure failure,
+				const char *error, void *context)
+{
+	struct pop3_policy_writer *writer = context;
+
+	writer->state = POP3_POLICY_WRITER_CLOSED;
+	pop3_policy_db_result_unref(&writer->open_result);
+	timeout_remove(&writer->to_retry);
+	pop3_policy_pool_writer_down(writer->pool, failure, error);
+}
+
+static const struct pop3_policy_db_vfuncs writer_vfuncs = {
+	.connected = pop3_policy_writer_connected,
+	.disconnected = pop3_policy_writer_disconnected,
+};
+
+struct pop3_policy_writer *
+pop3_policy_writer_init(struct event *event_parent,
+			const struct pop3_policy_service_settings *set,
+			struct pop3_policy_pool *pool,
+			struct pop3_policy_chain_id **chain)
+{
+	struct pop3_policy_writer *writer;
+	struct pop3_policy_db_settings db_set;
+
+	writer = i_new(struct pop3_policy_writer, 1);
+	writer->event = event_create(event_parent);
+	writer->set = set;
+	writer->pool = pool;
+	writer->chain = *chain;
+	*chain = NULL;
+	hash_table_create(&writer->users, default_pool, 0, str_hash, strcmp);
+
+	i_zero(&db_set);
+	db_set.conninfo = set->connect;
+	db_set.role = "writer";
+	/* a batch may have to wait for another host's session of the same
+	   user; what takes longer than that is not the batch's size */
+	db_set.statement_timeout_msecs =
+		pop3_policy_writer_statement_msecs(set);
+	db_set.lock_timeout_msecs = set->query_timeout;
+	db_set.stall_msecs = db_set.statement_timeout_msecs +
+		set->query_timeout;
+	db_set.stmts = writer_stmts;
+	db_set.stmt_count = N_ELEMENTS(writer_stmts);
+	writer->db = pop3_policy_db_init(writer->event, &db_set,
+					 &writer_vfuncs, writer);
+	return writer;
+}
+
+void pop3_policy_writer_deinit(struct pop3_policy_writer **_writer)
+{
+	struct pop3_policy_writer *writer = *_writer;
+	struct pop3_policy_record *record;
+	unsigned int lost;
+
+	*_writer = NULL;
+	/* calls back what is under way */
+	pop3_policy_db_deinit(&writer->db);
+	writer->state = POP3_POLICY_WRITER_CLOSED;
+	pop3_policy_writer_requeue_all(writer);
+	lost = writer->queue.count;
+	while ((record = writer->queue.head) != NULL) {
+		pop3_policy_record_list_remove(&writer->queue, record);
+		pop3_policy_writer_settle(writer, record,
+					  POP3_POLICY_RECORD_FAILED);
+	}
+	if (lost > 0) {
+		e_error(writer->event, "%u records could not be written "
+			"before the end and are lost; removals among them "
+			"will be found by repair", lost);
+	}
+	timeout_remove(&writer->to_send);
+	timeout_remove(&writer->to_retry);
+	pop3_policy_db_result_unref(&writer->open_result);
+	hash_table_destroy(&writer->users);
+	pop3_policy_chain_id_close(&writer->chain);
+	event_unref(&writer->event);
+	i_free(writer);
+}
