@@ -5,6 +5,7 @@ host        a private host with default settings, shared by the tests of a
             run (of a worker with pytest-xdist)
 make_host   makes hosts with other settings: make_host(mail_format="mdbox")
 user        a user name of the test's own
+owner       the Owner of that user's mailbox on `host'
 
 A test fails when a host's log tells of a crash that it did not expect
 (host.expect_log()). The ends of the logs are printed with a failure.
@@ -21,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 import pytest
 
 from host import PrivateHost, template_postgres
+from owner import Owner
 
 _hosts = []
 _numbers = itertools.count(1)
@@ -86,6 +88,11 @@ def user(request):
     """Letters, digits and an underscore at example.org, unique in the run."""
     name = re.sub(r"\W+", "_", request.node.name).strip("_").lower()
     return "%s_%d@example.org" % (name[:40], next(_numbers))
+
+
+@pytest.fixture
+def owner(host, user):
+    return Owner(host, user)
 
 
 @pytest.fixture
