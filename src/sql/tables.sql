@@ -263,6 +263,7 @@ CREATE TABLE pop3.maildrop (
     retrievals     bigint NOT NULL DEFAULT 0,
     removals       bigint NOT NULL DEFAULT 0,
     bytes          bigint NOT NULL DEFAULT 0,
+    retrieved      int8multirange NOT NULL DEFAULT '{}',
     UNIQUE (username, mailbox_guid, uidvalidity)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE pop3.maildrop IS
@@ -295,6 +296,8 @@ COMMENT ON COLUMN pop3.maildrop.retrievals IS 'Messages retrieved, in total';
 COMMENT ON COLUMN pop3.maildrop.removals IS
     'Messages removed by POP3 sessions, in total';
 COMMENT ON COLUMN pop3.maildrop.bytes IS 'Bytes sent by RETR and TOP, in total';
+COMMENT ON COLUMN pop3.maildrop.retrieved IS
+    'UIDs that were ever retrieved, and not restored since; removed ones stay in it, which keeps it short';
 
 -- No foreign key to pop3.maildrop: it would cost a look-up for each retrieved
 -- message, and only the functions write here. Column order avoids padding.
@@ -309,7 +312,7 @@ CREATE TABLE pop3.message (
     retrieved_count int NOT NULL DEFAULT 0,
     reason          text,
     PRIMARY KEY (maildrop_id, uid)
-) WITH (fillfactor = 90);
+);
 COMMENT ON TABLE pop3.message IS
     'A row per message that has state: retrieved, hidden or restored';
 COMMENT ON COLUMN pop3.message.maildrop_id IS 'Its maildrop';

@@ -63,6 +63,11 @@ BEGIN
            SET uidnext = greatest(d.uidnext, p_uidnext),
                messages = p_messages,
                tracked = d.tracked + v_carried,
+               retrieved = d.retrieved + coalesce(
+                   (SELECT range_agg(int8range(s.uid, s.uid + 1))
+                      FROM pop3.message s
+                     WHERE s.maildrop_id = v_new
+                       AND s.retrieved_at IS NOT NULL), '{}'),
                last_login_at = greatest(d.last_login_at, old.last_login_at),
                last_quit_at = greatest(d.last_quit_at, old.last_quit_at),
                imap_used_at = greatest(d.imap_used_at, old.imap_used_at),

@@ -83,7 +83,8 @@ BEGIN
     END LOOP;
 
     FOR r IN
-        SELECT d.*, s.retrieved, s.hidden, s.restored, w.known,
+        SELECT d.maildrop_id, d.messages, d.last_login_at, d.last_quit_at,
+               d.imap_used_at, s.retrieved, s.hidden, s.restored, w.known,
                (SELECT count(*) FROM pop3.intent i
                  WHERE i.username = d.username AND i.state <> 'closed'
                    AND i.maildrop_id = d.maildrop_id) AS intents

@@ -15,8 +15,9 @@
 --   due_*                   messages whose time has come, oldest first
 --   intent_*                intents that may be repaired now
 --
--- Only hidden, restored and due messages are looked at (and what may be
--- exempt): the cost does not grow with the retrieved mail that is left.
+-- Only hidden, restored and due messages are looked at: the cost does not grow
+-- with the retrieved mail that is left. One statement finds whether there is
+-- more to ask for, since a statement costs more than what it finds.
 -- Calls: nothing. Tables: reads maildrop, message, watermark, would_remove,
 -- intent.
 
@@ -34,6 +35,8 @@ CREATE FUNCTION pop3.maildrop_state(
         intent_session uuid[], intent_no int[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path = pg_catalog, pg_temp
+    -- planning takes longer than any plan would save
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -52,11 +55,52 @@ DECLARE
     v_since timestamptz :=
         CASE WHEN p_view_since >= 0 THEN to_timestamp(p_view_since) END;
     v_busy bigint[];
-    v_would_count bigint;
     m record;
 BEGIN
     FOR m IN
-        SELECT d.* FROM pop3.maildrop d WHERE d.username = p_username
+        SELECT d.*, h.hidden, h.hidden_uid, r.spared, r.fresh, w.would,
+               w.would_count,
+               (SELECT k.uidnext FROM pop3.watermark k
+                 WHERE k.maildrop_id = d.maildrop_id
+                   AND k.at <= v_unretrieved_limit
+                 ORDER BY k.at DESC LIMIT 1) AS old_uidnext,
+               (SELECT k.uidnext FROM pop3.watermark k
+                 WHERE k.maildrop_id = d.maildrop_id
+                   AND k.at <= v_window_limit
+                 ORDER BY k.at DESC LIMIT 1) AS window_uidnext,
+               (SELECT k.uidnext FROM pop3.watermark k
+                 WHERE k.maildrop_id = d.maildrop_id AND k.at <= v_since
+                 ORDER BY k.at DESC LIMIT 1) AS since_uidnext,
+               EXISTS (SELECT FROM pop3.intent i
+                        WHERE i.username = p_username
+                          AND i.state <> 'closed') AS has_intents,
+               EXISTS (SELECT FROM pop3.message s
+                        WHERE s.maildrop_id = d.maildrop_id
+                          AND s.retrieved_at <= v_retrieved_limit) OR
+               EXISTS (SELECT FROM pop3.message s
+                        WHERE s.maildrop_id = d.maildrop_id
+                          AND s.hidden_at <= v_hidden_limit) AS has_due
+          FROM pop3.maildrop d,
+               LATERAL (SELECT range_agg(int8range(s.uid, s.uid + 1))
+                                   AS hidden,
+                               max(s.uid) AS hidden_uid
+                          FROM pop3.message s
+                         WHERE s.maildrop_id = d.maildrop_id
+                           AND s.hidden_at IS NOT NULL) h,
+               LATERAL (SELECT range_agg(int8range(s.uid, s.uid + 1))
+                                   AS spared,
+                               range_agg(int8range(s.uid, s.uid + 1))
+                                   FILTER (WHERE s.restored_at >
+                                                 v_unretrieved_limit) AS fresh
+                          FROM pop3.message s
+                         WHERE s.maildrop_id = d.maildrop_id
+                           AND s.restored_at IS NOT NULL) r,
+               LATERAL (SELECT range_agg(int8range(s.uid, s.uid + 1))
+                                   AS would,
+                               count(*) AS would_count
+                          FROM pop3.would_remove s
+                         WHERE s.maildrop_id = d.maildrop_id) w
+         WHERE d.username = p_username
          ORDER BY greatest(d.last_login_at, d.created_at) DESC,
                   d.maildrop_id DESC
     LOOP
@@ -67,111 +111,82 @@ BEGIN
         messages := m.messages;
         anchor_uid := m.anchor_uid;
         anchor_guid := m.anchor_guid;
-        hidden := NULL; hidden_uid := NULL; hidden_guid := NULL;
-        exempt := NULL; spared := NULL; before_uid := NULL;
+        hidden := m.hidden;
+        hidden_uid := m.hidden_uid;
+        spared := m.spared;
+        would := m.would;
+        tracked := m.tracked + m.would_count;
+        hidden_guid := NULL;
         due_uid := NULL; due_guid := NULL; due_reason := NULL;
+        intent_session := NULL; intent_no := NULL;
+        v_busy := '{}';
 
-        -- When there are intents, what they are about is nobody else's.
-        SELECT array_agg(i.session_id ORDER BY i.created_at, i.intent_no)
-                   FILTER (WHERE repairable),
-               array_agg(i.intent_no ORDER BY i.created_at, i.intent_no)
-                   FILTER (WHERE repairable)
-          INTO intent_session, intent_no
-          FROM pop3.intent i,
-               LATERAL (SELECT i.state IN ('abandoned', 'stale') OR
-                               i.lease_until < now() AS repairable) r
-         WHERE i.username = p_username AND i.state <> 'closed'
-           AND i.maildrop_id = m.maildrop_id;
-
-        SELECT range_agg(int8range(w.uid, w.uid + 1)), count(*)
-          INTO would, v_would_count
-          FROM pop3.would_remove w WHERE w.maildrop_id = m.maildrop_id;
-        tracked := m.tracked + v_would_count;
-
-        view_from := NULL;
-        IF v_since IS NOT NULL THEN
-            IF m.view_since = v_since THEN
-                view_from := m.view_since_uid;
-            ELSE
-                SELECT w.uidnext INTO view_from
-                  FROM pop3.watermark w
-                 WHERE w.maildrop_id = m.maildrop_id AND w.at <= v_since
-                 ORDER BY w.at DESC LIMIT 1;
-            END IF;
-        END IF;
-        IF v_window_limit IS NOT NULL THEN
-            view_from := greatest(view_from,
-                (SELECT w.uidnext FROM pop3.watermark w
-                  WHERE w.maildrop_id = m.maildrop_id
-                    AND w.at <= v_window_limit
-                  ORDER BY w.at DESC LIMIT 1));
-        END IF;
-        view_from := nullif(view_from, 1);
-
-        IF v_unretrieved_limit IS NOT NULL AND
-           (p_unretrieved_own_scope OR m.imap_used_at IS NULL OR
-            m.imap_used_at <= v_unretrieved_limit) THEN
-            SELECT w.uidnext INTO before_uid
-              FROM pop3.watermark w
-             WHERE w.maildrop_id = m.maildrop_id
-               AND w.at <= v_unretrieved_limit
-             ORDER BY w.at DESC LIMIT 1;
+        view_from := nullif(greatest(
+            m.window_uidnext,
+            CASE WHEN v_since IS NULL THEN NULL
+                 WHEN m.view_since = v_since THEN m.view_since_uid
+                 ELSE m.since_uidnext END), 1);
+        before_uid := CASE WHEN p_unretrieved_own_scope OR
+                                m.imap_used_at IS NULL OR
+                                m.imap_used_at <= v_unretrieved_limit
+                           THEN m.old_uidnext END;
+        exempt := nullif((m.retrieved + coalesce(m.fresh, '{}')) *
+                         int8multirange(int8range(1, greatest(before_uid, 1))),
+                         '{}');
+        IF before_uid IS NULL THEN
+            exempt := NULL;
         END IF;
 
-        IF m.tracked > 0 THEN
-            IF before_uid IS NOT NULL THEN
-                SELECT range_agg(int8range(s.uid, s.uid + 1)) INTO exempt
-                  FROM pop3.message s
-                 WHERE s.maildrop_id = m.maildrop_id AND s.uid < before_uid
-                   AND (s.retrieved_at IS NOT NULL OR
-                        s.restored_at > v_unretrieved_limit);
-            END IF;
-            SELECT range_agg(int8range(s.uid, s.uid + 1)), max(s.uid)
-              INTO hidden, hidden_uid
+        IF hidden_uid IS NOT NULL THEN
+            SELECT s.message_guid INTO hidden_guid
               FROM pop3.message s
-             WHERE s.maildrop_id = m.maildrop_id AND s.hidden_at IS NOT NULL;
-            IF hidden_uid IS NOT NULL THEN
-                SELECT s.message_guid INTO hidden_guid
-                  FROM pop3.message s
-                 WHERE s.maildrop_id = m.maildrop_id AND s.uid = hidden_uid;
-            END IF;
-            SELECT range_agg(int8range(s.uid, s.uid + 1)) INTO spared
-              FROM pop3.message s
-             WHERE s.maildrop_id = m.maildrop_id AND s.restored_at IS NOT NULL;
-
-            IF v_retrieved_limit IS NOT NULL OR v_hidden_limit IS NOT NULL THEN
-                SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
-                  FROM pop3.intent i, unnest(i.uid) u (uid)
-                 WHERE i.username = p_username AND i.state <> 'closed'
-                   AND i.maildrop_id = m.maildrop_id;
-                SELECT array_agg(d.uid ORDER BY d.due_since, d.uid),
-                       array_agg(d.message_guid ORDER BY d.due_since, d.uid),
-                       array_agg(d.reason ORDER BY d.due_since, d.uid)
-                  INTO due_uid, due_guid, due_reason
-                  FROM (SELECT c.uid, c.message_guid,
-                               CASE WHEN c.hidden_at <= v_hidden_limit
-                                    THEN 'expired-hidden'
-                                    ELSE 'expired-retrieved' END AS reason,
-                               CASE WHEN c.hidden_at <= v_hidden_limit
-                                    THEN c.hidden_at
-                                    ELSE c.retrieved_at END AS due_since
-                          FROM ((SELECT s.uid, s.message_guid, s.hidden_at,
-                                        s.retrieved_at
-                                   FROM pop3.message s
-                                  WHERE s.maildrop_id = m.maildrop_id
-                                    AND s.retrieved_at <= v_retrieved_limit
-                                    AND s.uid <> ALL (v_busy)
-                                  ORDER BY s.retrieved_at LIMIT p_due_limit)
-                                UNION
-                                (SELECT s.uid, s.message_guid, s.hidden_at,
-                                        s.retrieved_at
-                                   FROM pop3.message s
-                                  WHERE s.maildrop_id = m.maildrop_id
-                                    AND s.hidden_at <= v_hidden_limit
-                                    AND s.uid <> ALL (v_busy)
-                                  ORDER BY s.hidden_at LIMIT p_due_limit)) c
-                         ORDER BY due_since, c.uid LIMIT p_due_limit) d;
-            END IF;
+             WHERE s.maildrop_id = m.maildrop_id AND s.uid = m.hidden_uid;
+        END IF;
+        -- What an intent is about is nobody else's.
+        IF m.has_intents THEN
+            SELECT array_agg(i.session_id ORDER BY i.created_at, i.intent_no)
+                       FILTER (WHERE i.state IN ('abandoned', 'stale') OR
+                                     i.lease_until < now()),
+                   array_agg(i.intent_no ORDER BY i.created_at, i.intent_no)
+                       FILTER (WHERE i.state IN ('abandoned', 'stale') OR
+                                     i.lease_until < now())
+              INTO intent_session, intent_no
+              FROM pop3.intent i
+             WHERE i.username = p_username AND i.state <> 'closed'
+               AND i.maildrop_id = m.maildrop_id;
+            SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
+              FROM pop3.intent i, unnest(i.uid) u (uid)
+             WHERE i.username = p_username AND i.state <> 'closed'
+               AND i.maildrop_id = m.maildrop_id;
+        END IF;
+        IF m.has_due THEN
+            SELECT array_agg(d.uid ORDER BY d.due_since, d.uid),
+                   array_agg(d.message_guid ORDER BY d.due_since, d.uid),
+                   array_agg(d.reason ORDER BY d.due_since, d.uid)
+              INTO due_uid, due_guid, due_reason
+              FROM (SELECT c.uid, c.message_guid,
+                           CASE WHEN c.hidden_at <= v_hidden_limit
+                                THEN 'expired-hidden'
+                                ELSE 'expired-retrieved' END AS reason,
+                           CASE WHEN c.hidden_at <= v_hidden_limit
+                                THEN c.hidden_at
+                                ELSE c.retrieved_at END AS due_since
+                      FROM ((SELECT s.uid, s.message_guid, s.hidden_at,
+                                    s.retrieved_at
+                               FROM pop3.message s
+                              WHERE s.maildrop_id = m.maildrop_id
+                                AND s.retrieved_at <= v_retrieved_limit
+                                AND s.uid <> ALL (v_busy)
+                              ORDER BY s.retrieved_at LIMIT p_due_limit)
+                            UNION
+                            (SELECT s.uid, s.message_guid, s.hidden_at,
+                                    s.retrieved_at
+                               FROM pop3.message s
+                              WHERE s.maildrop_id = m.maildrop_id
+                                AND s.hidden_at <= v_hidden_limit
+                                AND s.uid <> ALL (v_busy)
+                              ORDER BY s.hidden_at LIMIT p_due_limit)) c
+                     ORDER BY due_since, c.uid LIMIT p_due_limit) d;
         END IF;
         RETURN NEXT;
     END LOOP;

@@ -8,7 +8,8 @@ CREATE FUNCTION pop3.nearest_parameter(p_name text) RETURNS text
     AS $$
 DECLARE
     -- "On-Dele" lacks nothing but the right spelling
-    v_wanted text := left(translate(lower(p_name), '- ', '__'), 40);
+    v_wanted text := 
+        left(translate(lower(coalesce(p_name, '')), '- ', '__'), 40);
     v_name text;
     v_row int[];
     v_diagonal int;

@@ -52,15 +52,16 @@ BEGIN
         RETURN '-2';
     ELSIF p.type = 'timestamp' THEN
         v_match := regexp_match(v_text,
-            '^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.\d+)?)?'
+            '^(\d{4}-\d{2}-\d{2})(?:[Tt ]'
+            '((?:[01]\d|2[0-3]):[0-5]\d)(?::(\d{2})(?:\.\d+)?)?'
             '\s?(?:[Zz]|[Uu][Tt][Cc]|([+-]\d{2}):?(\d{2})?)?)?$');
         IF v_match IS NOT NULL THEN
             BEGIN
-                v_num := extract(epoch FROM (
+                v_num := floor(extract(epoch FROM (
                     v_match[1] || ' ' || coalesce(v_match[2], '00:00') ||
                     ':' || coalesce(v_match[3], '00') ||
                     coalesce(v_match[4] || ':' || coalesce(v_match[5], '00'),
-                             '+00'))::timestamptz);
+                             '+00'))::timestamptz));
             EXCEPTION WHEN datetime_field_overflow OR
                            invalid_datetime_format OR
                            invalid_time_zone_displacement_value THEN

@@ -53,6 +53,9 @@ BEGIN
         UPDATE pop3.maildrop d
            SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
                messages = NULL, view_since = NULL, view_since_uid = NULL,
+               retrieved = d.retrieved *
+                           int8multirange(int8range(1,
+                                                    greatest(p_uidnext, 1))),
                tracked = d.tracked - v_count
          WHERE d.maildrop_id = v_maildrop;
         v_detail := concat_ws('; ', p_detail,
@@ -82,7 +85,12 @@ BEGIN
         DELETE FROM pop3.would_remove w
          WHERE w.maildrop_id = v_maildrop AND w.uid = ANY (v_uid);
         IF v_count > 0 THEN
-            UPDATE pop3.maildrop d SET tracked = d.tracked - v_count
+            UPDATE pop3.maildrop d
+               SET tracked = d.tracked - v_count,
+                   retrieved = d.retrieved -
+                       (SELECT range_agg(int8range(u.uid, u.uid + 1))
+                          FROM unnest(v_uid) u (uid)
+                         WHERE u.uid IS NOT NULL)
              WHERE d.maildrop_id = v_maildrop;
         END IF;
     END IF;

@@ -44,7 +44,7 @@ BEGIN
     IF v_quit AND cardinality(p_uid) > 0 THEN
         v_retrievals := cardinality(p_uid);
         SELECT range_agg(int8range(u.uid, u.uid + 1)) INTO v_retrieved
-          FROM unnest(p_uid) u (uid);
+          FROM unnest(p_uid) u (uid) WHERE u.uid IS NOT NULL;
     END IF;
     INSERT INTO pop3.session
            (session_id, started_at, ended_at, chain_id, seq, bytes,
@@ -181,6 +181,7 @@ BEGIN
                                  ELSE v_since_uid END,
            sessions = d.sessions + 1,
            retrievals = d.retrievals + v_retrievals,
+           retrieved = d.retrieved + coalesce(v_retrieved, '{}'),
            bytes = d.bytes + coalesce(p_bytes, 0)
      WHERE d.maildrop_id = m.maildrop_id;
 END

@@ -2,7 +2,7 @@
 -- UIDs. Their clocks start again, and on_retrieve spares them once. An audit
 -- row each, event restored; written in plain SQL, so of no chain. Returns the
 -- number of messages.
--- Calls: who. Tables: writes message, audit; reads maildrop.
+-- Calls: who. Tables: writes message, maildrop, audit.
 
 CREATE FUNCTION pop3.restore(p_username text,
                              p_uids int8multirange DEFAULT NULL)
@@ -29,6 +29,13 @@ BEGIN
          WHERE s.maildrop_id = h.maildrop_id AND s.uid = h.uid
         RETURNING h.mailbox_guid, h.uidvalidity, h.reason AS hidden_by,
                   s.uid, s.message_guid, s.size
+    ), maildrop AS (
+        UPDATE pop3.maildrop d
+           SET retrieved = d.retrieved - x.uids
+          FROM (SELECT h.maildrop_id,
+                       range_agg(int8range(h.uid, h.uid + 1)) AS uids
+                  FROM hidden h GROUP BY h.maildrop_id) x
+         WHERE d.maildrop_id = x.maildrop_id
     )
     INSERT INTO pop3.audit
            (event, reason, username, mailbox_guid, uidvalidity, uid,
