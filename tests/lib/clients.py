@@ -29,10 +29,10 @@ class Clients:
         return path
 
     @staticmethod
-    def run(argv, accepted=(0,), timeout=120):
-        """Run a client. Returns what it printed. Failure if its exit status
-        is not one of `accepted'."""
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL,
+    def run(argv, accepted=(0,), timeout=120, cwd=None):
+        """Run a client, in the directory cwd. Returns what it printed.
+        Failure if its exit status is not one of `accepted'."""
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, cwd=cwd,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=timeout)
         text = done.stdout.decode(errors="replace")

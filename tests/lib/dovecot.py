@@ -414,7 +414,7 @@ class PrivateDovecot:
         for port in (self.pop3_port, self.imap_port, self.lmtp_port):
             try:
                 with socket.create_connection(("127.0.0.1", port), 30) as sock:
-                    if not sock.recv(1):
+                    if not sock.recv(4096):
                         return False
             except OSError:
                 return False
