@@ -193,7 +193,7 @@ def test_quarantine_keeps_the_record(db):
     assert (row.chain_id, row.seq, row.record, row.error) == \
         (service.chain, 1, "SESSION\t0\tuser=x", "invalid input")
     assert db.events("event", "detail", "username") == \
-        [("quarantined", "invalid input", None)]
+        [("quarantined", "quarantine_id %d" % row.quarantine_id, None)]
 
 
 def test_session_ids_of_others_do_not_collide(db):

@@ -37,7 +37,7 @@ BEGIN
                 CONTINUE WHEN to_regclass('pop3.' || v_name) IS NOT NULL;
                 v_column := CASE v_table WHEN 'audit' THEN 'at'
                                          ELSE 'started_at' END;
-                v_range := format('%I >= %L AND %1$I < %L', v_column,
+                v_range := format('%1$I >= %2$L AND %1$I < %3$L', v_column,
                                   v_day::timestamptz,
                                   (v_day + 1)::timestamptz);
                 BEGIN

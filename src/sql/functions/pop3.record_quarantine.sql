@@ -9,11 +9,15 @@ CREATE FUNCTION pop3.record_quarantine(
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_id bigint;
 BEGIN
-    INSERT INTO pop3.quarantine (chain_id, seq, record, error)
-    VALUES (p_chain_id, p_seq, p_record, p_error);
+    INSERT INTO pop3.quarantine AS q (chain_id, seq, record, error)
+    VALUES (p_chain_id, p_seq, p_record, p_error)
+    RETURNING q.quarantine_id INTO v_id;
+    -- not the error: it may quote what pop3.forget_user() has to erase
     INSERT INTO pop3.audit (chain_id, seq, event, detail)
-    VALUES (p_chain_id, p_seq, 'quarantined', p_error);
+    VALUES (p_chain_id, p_seq, 'quarantined', 'quarantine_id ' || v_id);
 END
 $$;
 
