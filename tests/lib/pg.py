@@ -30,8 +30,7 @@ import psycopg2
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-# make distcheck builds outside the (read-only) source tree
-SQL_DIR = os.path.join(os.environ.get("abs_top_srcdir", TOP), "src", "sql")
+SQL_DIR = os.path.join(TOP, "src", "sql")
 
 PR_SET_PDEATHSIG = 1
 PORT = 5432                         # names the socket, nothing more

@@ -7,11 +7,10 @@ import re
 import psycopg2
 import pytest
 
+from pg import TOP
 from sqlhelp import DAY, USER, Service
 
-ENGINE = os.path.join(os.environ.get("abs_top_srcdir", os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..")),
-    "src", "engine")
+ENGINE = os.path.join(TOP, "src", "engine")
 YEAR_9999 = 253402300799
 TIME_MAX = 36525 * DAY
 

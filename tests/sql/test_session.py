@@ -135,15 +135,9 @@ def test_polls_are_folded_by_hour_user_device_and_address(db):
     rows = db.rows("SELECT *, extract(epoch FROM started_at)::float8 AS hour, "
                    "extract(epoch FROM ended_at)::float8 AS last "
                    "FROM pop3.session WHERE ended_by = 'poll' "
-                   "ORDER BY started_at, polls")
+                   "ORDER BY started_at, polls, device")
     assert [(r.hour, r.device, r.remote_address, r.polls, r.tls)
             for r in rows] == [
-        (hour - 3600, None, "192.0.2.1", 1, True),
-        (hour, None, "192.0.2.2", 1, True),
-        (hour, "phone", "192.0.2.1", 1, True),
-        (hour, None, "192.0.2.1", 9, False)] or \
-        [(r.hour, r.device, r.remote_address, r.polls, r.tls)
-         for r in rows] == [
         (hour - 3600, None, "192.0.2.1", 1, True),
         (hour, "phone", "192.0.2.1", 1, True),
         (hour, None, "192.0.2.2", 1, True),

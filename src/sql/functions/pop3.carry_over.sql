@@ -4,7 +4,7 @@
 -- watermarks all mail arrived now. Open intents cannot be decided any more.
 -- One audit row, event carried. Returns the id of the new maildrop.
 -- Calls: maildrop_find. Tables: writes audit, maildrop, message, would_remove,
--- watermark, intent.
+-- intent.
 
 CREATE FUNCTION pop3.carry_over(
     p_chain_id uuid, p_seq bigint, p_session_id uuid, p_username text,
@@ -76,6 +76,7 @@ BEGIN
                removals = d.removals + old.removals,
                bytes = d.bytes + old.bytes
          WHERE d.maildrop_id = v_new;
+        -- takes watermarks, and what is left in would_remove, with it
         DELETE FROM pop3.maildrop d WHERE d.maildrop_id = p_maildrop_id;
     END IF;
     INSERT INTO pop3.audit

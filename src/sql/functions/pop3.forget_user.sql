@@ -6,8 +6,8 @@
 --
 -- Not reached: rows where the user is only the auth_user of another's session
 -- (a master user), and copies outside this database.
--- Calls: effective_policy, who. Tables: writes policy, maildrop, message,
--- watermark, would_remove, intent, audit, session, policy_history, quarantine.
+-- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
+-- message, intent, audit, session, policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER

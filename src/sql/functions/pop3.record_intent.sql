@@ -6,7 +6,7 @@
 --   fenced  it was recorded before, and has been given up or closed since
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
--- Calls: maildrop_find, policy_version. Tables: writes audit, intent, maildrop.
+-- Calls: maildrop_find, policy_version. Tables: writes audit, intent.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,

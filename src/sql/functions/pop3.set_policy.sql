@@ -1,7 +1,8 @@
 -- Set a parameter for a scope, or give the scope a preset (p_parameter
 -- "preset"). The value is text as people write it: "14 days", "14d", "500M",
 -- "never", "2026-01-31", "80,95". Returns what was set, as a sentence.
--- Calls: parse_scope, parse_value, value_human. Tables: writes policy.
+-- Calls: parse_scope, parse_value, value_human. Tables: writes policy; reads
+-- parameter.
 
 CREATE FUNCTION pop3.set_policy(p_scope text, p_parameter text, p_value text)
     RETURNS text

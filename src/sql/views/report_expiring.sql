@@ -3,7 +3,9 @@
 
 CREATE VIEW pop3.report_expiring AS
 SELECT d.username, u.domain, u.enforcement, u.pop3_hold,
-       CASE WHEN e.hidden_until <= e.retrieved_until OR
+       -- as the login that removes it will say
+       CASE WHEN e.hidden_until <= now() OR
+                 e.hidden_until <= e.retrieved_until OR
                  e.retrieved_until IS NULL
             THEN 'expired-hidden' ELSE 'expired-retrieved' END AS rule,
        least(e.hidden_until, e.retrieved_until) AS expires_at,
