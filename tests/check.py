@@ -93,7 +93,7 @@ def tree(compiler, *configure):
 
 def distcheck(build):
     """A stage that makes a distribution and builds it elsewhere, from sources
-    that are read-only. Its SQL and system tests are left out (they are run by
+    that are read-only. Its tests of other kinds are left out (they are run by
     other stages): `true' takes the place of Python."""
     def run(stage):
         return stage.run("make", "distcheck",
@@ -135,7 +135,8 @@ def pytest(build, *directories, asan=False, parallel=True):
         argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                 "-q", "-rfEs", "--durations=10", "--junitxml=" + results]
         if parallel and importlib.util.find_spec("xdist"):
-            argv += ["-n", JOBS]
+            # the tests of a file share hosts
+            argv += ["-n", JOBS, "--dist", "loadfile"]
         if os.path.exists(results):
             os.unlink(results)
         status = stage.run(
@@ -167,7 +168,10 @@ def main():
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
         Stage("SQL tests", pytest(gcc, "sql")),
+        Stage("service tests", pytest(gcc, "service")),
         Stage("system tests", pytest(gcc, "system")),
+        Stage("service tests with sanitizers", pytest(
+            asan, "service", asan=True)),
         Stage("system tests with sanitizers", pytest(
             asan, "system", asan=True)),
     ]
