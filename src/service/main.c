@@ -34,12 +34,6 @@ static void pop3_policy_connected(struct master_service_connection *conn)
 	master_service_client_connection_accept(conn);
 }
 
-static void pop3_policy_die(void)
-{
-	/* The master was reloaded or is gone: serve those who are connected
-	   until they leave. */
-}
-
 /* "-c FILE" names our own settings. Dovecot's getopt would take it for its main
    configuration, so it is taken out before that sees it. */
 static const char *pop3_policy_take_config_arg(int *argc, char **argv)
@@ -179,12 +173,13 @@ int main(int argc, char *argv[])
 						&error) < 0)
 		i_fatal("Error reading configuration: %s", error);
 	master_service_init_log(master_service);
-	master_service_set_die_callback(master_service, pop3_policy_die);
 
 	pool = pool_alloconly_create("pop3 policy service", 1024);
 	pop3_policy_preinit(config_path, pool);
 	pop3_policy_init();
 	master_service_init_finish(master_service);
+	/* After a reload, or the master's end, it goes on until the last client
+	   has left. */
 	master_service_run(master_service, pop3_policy_connected);
 	pop3_policy_deinit();
 	pool_unref(&pool);

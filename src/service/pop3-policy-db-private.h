@@ -30,6 +30,8 @@ struct pop3_policy_db {
 	struct pop3_policy_db_vfuncs vfuncs;
 	void *context;
 	struct event *event;
+	/* of the connection, whose age is the connection's */
+	struct event *conn_event;
 	char *application_name;
 
 	PGconn *pg;

@@ -24,8 +24,10 @@ const char *pop3_policy_db_one_line(const char *text)
 			str_append_c(str, ' ');
 		else if (*text != '\n')
 			str_append_c(str, *text);
-		else if (text[1] != '\0')
+		else if (text[strspn(text, "\n\t ")] != '\0') {
 			str_append(str, "; ");
+			text += strspn(text, "\n\t ") - 1;
+		}
 	}
 	return str_c(str);
 }

@@ -117,7 +117,7 @@ void pop3_policy_db_lost(struct pop3_policy_db *db,
 	pop3_policy_db_close(db);
 
 	if (was_connected) {
-		e = event_create_passthrough(db->event)->
+		e = event_create_passthrough(db->conn_event)->
 			set_name("pop3_policy_db_disconnected")->
 			add_str("role", db->set.role)->
 			add_str("error", error);
@@ -167,7 +167,7 @@ static void pop3_policy_db_connected(struct pop3_policy_db *db)
 	db->state = POP3_POLICY_DB_STATE_CONNECTED;
 	db->backoff_msecs = POP3_POLICY_DB_BACKOFF_MIN_MSECS;
 
-	e = event_create_passthrough(db->event)->
+	e = event_create_passthrough(db->conn_event)->
 		set_name("pop3_policy_db_connected")->
 		add_str("role", db->set.role)->
 		add_int("server_version", PQserverVersion(db->pg));
@@ -277,6 +277,8 @@ static void pop3_policy_db_connect(struct pop3_policy_db *db)
 
 	i_assert(db->pg == NULL);
 	timeout_remove(&db->to_connect);
+	event_unref(&db->conn_event);
+	db->conn_event = event_create(db->event);
 
 	/* This blocks while host names are resolved (libpq offers nothing
 	   else): use addresses, hostaddr= or a unix socket where the resolver
@@ -339,6 +341,7 @@ void pop3_policy_db_deinit(struct pop3_policy_db **_db)
 
 	*_db = NULL;
 	pop3_policy_db_close(db);
+	event_unref(&db->conn_event);
 	event_unref(&db->event);
 	i_free(db->application_name);
 	i_free(db->fail_error);

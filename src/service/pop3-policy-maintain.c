@@ -2,7 +2,6 @@
 
 #include "lib.h"
 #include "ioloop.h"
-#include "time-util.h"
 #include "pop3-policy-db.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-service-settings.h"
@@ -17,11 +16,12 @@ static const enum pop3_policy_stmt maintain_stmts[] = {
 
 struct pop3_policy_maintain {
 	struct event *event;
+	/* the call's own, whose age is the time it takes */
+	struct event *call_event;
 	const struct pop3_policy_service_settings *set;
 	/* NULL between the runs */
 	struct pop3_policy_db *db;
 	struct timeout *to;
-	struct timeval started;
 };
 
 static void pop3_policy_maintain_run(struct pop3_policy_maintain *maintain);
@@ -38,11 +38,9 @@ static void
 pop3_policy_maintain_result(struct pop3_policy_maintain *maintain,
 			    const struct pop3_policy_db_result *result)
 {
-	int usecs = timeval_diff_usecs(&ioloop_timeval, &maintain->started);
 	struct event_passthrough *e =
-		event_create_passthrough(maintain->event)->
-		set_name("pop3_policy_maintain_finished")->
-		add_int("duration", usecs);
+		event_create_passthrough(maintain->call_event)->
+		set_name("pop3_policy_maintain_finished");
 	const char *made, *strays, *error;
 
 	if (pop3_policy_db_result_status(result) != POP3_POLICY_DB_OK) {
@@ -75,6 +73,14 @@ pop3_policy_maintain_callback(struct pop3_policy_db_result *result,
 	/* once the connection is back it is called again */
 	if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_LOST)
 		return;
+	if (pop3_policy_db_result_failure(result) ==
+	    POP3_POLICY_DB_FAILURE_SCHEMA) {
+		/* as is said of the other connections; until it is mended */
+		pop3_policy_db_fail(maintain->db,
+				    POP3_POLICY_DB_FAILURE_SCHEMA,
+				    pop3_policy_db_result_error(result));
+		return;
+	}
 	pop3_policy_maintain_result(maintain, result);
 	/* the connection cannot be ended from its own callback */
 	timeout_remove(&maintain->to);
@@ -86,7 +92,8 @@ static void pop3_policy_maintain_connected(void *context)
 {
 	struct pop3_policy_maintain *maintain = context;
 
-	maintain->started = ioloop_timeval;
+	event_unref(&maintain->call_event);
+	maintain->call_event = event_create(maintain->event);
 	pop3_policy_db_send(maintain->db, POP3_POLICY_STMT_MAINTAIN, NULL,
 			    pop3_policy_maintain_callback, maintain);
 	pop3_policy_db_sync(maintain->db, NULL, NULL);
@@ -144,6 +151,7 @@ void pop3_policy_maintain_deinit(struct pop3_policy_maintain **_maintain)
 	timeout_remove(&maintain->to);
 	if (maintain->db != NULL)
 		pop3_policy_db_deinit(&maintain->db);
+	event_unref(&maintain->call_event);
 	event_unref(&maintain->event);
 	i_free(maintain);
 }

@@ -3,7 +3,6 @@
 #include "lib.h"
 #include "ioloop.h"
 #include "str.h"
-#include "time-util.h"
 #include "pop3-policy-client.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
@@ -120,7 +119,6 @@ void pop3_policy_request_start(struct pop3_policy_client *client,
 	request->message = *message;
 	*message = NULL;
 	request->pool = request->message->pool;
-	request->started = ioloop_timeval;
 	request->event = event_create(pop3_policy_client_event(client));
 	event_add_str(request->event, "verb", request->message->head.name);
 	request->to = timeout_add_short(request->service->set.query_timeout,
@@ -149,12 +147,10 @@ pop3_policy_request_finished_event(struct pop3_policy_request *request,
 		pop3_policy_verb_find(request->message->head.name);
 	const char *user = pop3_policy_wire_get_str(&request->message->head,
 						    "user");
-	int usecs = timeval_diff_usecs(&ioloop_timeval, &request->started);
 	struct event_passthrough *e =
 		event_create_passthrough(request->event)->
 		add_str("user", user)->
-		add_int("messages", request->message->item_count)->
-		add_int("duration", usecs);
+		add_int("messages", request->message->item_count);
 
 	if (verb == NULL || verb->event_name == NULL)
 		e->set_name("pop3_policy_request_finished");

@@ -25,8 +25,8 @@ struct pop3_policy_request {
 	struct pop3_policy_wire_message *message;
 	/* the message's, for what the request needs for its life */
 	pool_t pool;
+	/* its age is that of the request */
 	struct event *event;
-	struct timeval started;
 	struct timeout *to;
 	/* the handler's own */
 	void *context;

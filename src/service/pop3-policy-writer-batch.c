@@ -29,6 +29,7 @@ static void pop3_policy_batch_free(struct pop3_policy_batch **_batch)
 	i_assert(batch->records.head == NULL);
 	DLLIST2_REMOVE(&writer->batches_head, &writer->batches_tail, batch);
 	writer->batch_count--;
+	event_unref(&batch->event);
 	i_free(batch->error);
 	i_free(batch);
 }
@@ -37,14 +38,12 @@ static void
 pop3_policy_batch_finished_event(struct pop3_policy_batch *batch,
 				 const char *error)
 {
-	int usecs = timeval_diff_usecs(&ioloop_timeval, &batch->sent);
 	struct event_passthrough *e =
-		event_create_passthrough(batch->writer->event)->
+		event_create_passthrough(batch->event)->
 		set_name("pop3_policy_record_finished")->
 		add_int("batch", batch->number)->
 		add_int("records", batch->records.count)->
-		add_int("rows", batch->last_seq - batch->first_seq + 1)->
-		add_int("duration", usecs);
+		add_int("rows", batch->last_seq - batch->first_seq + 1);
 
 	if (error != NULL)
 		e->add_str("error", error);
@@ -130,18 +129,24 @@ static void pop3_policy_writer_refused(struct pop3_policy_writer *writer,
 {
 	struct pop3_policy_record *record = batch->failed_record;
 	struct pop3_policy_record *quarantine;
+	struct event_passthrough *e =
+		event_create_passthrough(batch->event)->
+		set_name("pop3_policy_record_refused")->
+		add_str("user", record->username)->
+		add_str("record", pop3_policy_record_name(record))->
+		add_str("error", batch->error);
 
 	if (pop3_policy_record_info(record->kind)->awaited) {
-		e_error(writer->event, "%s of user %s was refused: %s",
+		e_error(e->event(), "%s of user %s was refused: %s",
 			pop3_policy_record_name(record),
 			record->username == NULL ? "-" : record->username,
 			batch->error);
 	} else if (record->kind == POP3_POLICY_RECORD_QUARANTINE) {
-		e_error(writer->event, "Not even the quarantine takes a "
+		e_error(e->event(), "Not even the quarantine takes a "
 			"record, it is dropped: %s: %s", batch->error,
 			pop3_policy_record_text(record, 1000));
 	} else {
-		e_error(writer->event, "A record was refused and goes to "
+		e_error(e->event(), "A record was refused and goes to "
 			"pop3.quarantine: %s: %s", batch->error,
 			pop3_policy_record_text(record, 1000));
 		quarantine = pop3_policy_record_quarantine(record,
@@ -334,7 +339,7 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 	struct pop3_policy_record *record;
 	int64_t seq = batch->first_seq;
 
-	batch->sent = ioloop_timeval;
+	batch->event = event_create(writer->event);
 	pop3_policy_db_send(writer->db, POP3_POLICY_STMT_BATCH_BEGIN, params,
 			    pop3_policy_batch_begin_callback, batch);
 	for (record = batch->records.head; record != NULL;

@@ -6,7 +6,6 @@
    pop3-policy-writer-user.c (who waits for whose records). */
 
 #include "hash.h"
-#include "time-util.h"
 #include "pop3-policy-writer.h"
 
 enum pop3_policy_writer_state {
@@ -27,7 +26,8 @@ struct pop3_policy_batch {
 	struct pop3_policy_writer *writer;
 	int64_t number, first_seq, last_seq;
 	struct pop3_policy_record_list records;
-	struct timeval sent;
+	/* its age is the time since it was sent */
+	struct event *event;
 
 	/* the first failure in it, and whose statement it was: NULL means
 	   pop3.batch_begin()'s */

@@ -78,9 +78,7 @@ def service(make_service):
 
 @pytest.fixture
 def client(service):
-    client = service.client()
-    yield client
-    client.close()
+    return service.client()
 
 
 @pytest.fixture
@@ -90,8 +88,9 @@ def own_postgres():
         yield pg
 
 
+# PostgreSQL first, so that it ends last
 @pytest.fixture
-def own_service(make_service, own_postgres):
+def own_service(own_postgres, make_service):
     return make_service(pg=own_postgres, dbname=own_postgres.dbname)
 
 

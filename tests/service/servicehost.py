@@ -248,6 +248,7 @@ class ServiceHost:
         self.log_debug = log_debug
         self.process = None
         self.expected = []
+        self._clients = []
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
@@ -306,22 +307,24 @@ class ServiceHost:
                    "Dovecot to start")
 
     def stop(self):
+        """End the master, and wait for the service, which goes on until its
+        last client has left and everything is written. (`doveadm stop' does
+        the same, and sleeps for a second besides.)"""
+        for client in self._clients:
+            client.close()
         if self.process is None:
             return
-        self.process.terminate()
+        self.process.kill()
+        self.process.wait()
         try:
-            self.process.wait(WAIT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            wait_until(lambda: not self.pids(), "the service to end")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process = None
-            raise
-        self.process = None
-        # its children end a moment after it
-        wait_until(lambda: not self.pids(), "the service to end")
 
     def cleanup(self):
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(Failure):
             self.stop()
         for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
@@ -349,8 +352,16 @@ class ServiceHost:
                    "the service to end")
 
     def client(self):
-        return Client(wait_until(lambda: os.path.exists(self.socket_path) and
-                                 self.socket_path, "the service's socket"))
+        client = Client(self.socket_path)
+        self._clients.append(client)
+        return client
+
+    def reload(self):
+        """As `doveadm reload': a new service beside the old one, if that has
+        clients."""
+        count = len(self.log_lines("SIGHUP received"))
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_log("SIGHUP received", count + 1)
 
     # --- log ---
 
@@ -378,7 +389,7 @@ class ServiceHost:
     def complaints(self):
         """Errors in the log that were not expected."""
         return [line for line in self.log_lines(
-                    r"(Error|Fatal|Panic): |Warning: (?!Killed with signal)|"
+                    r"(Error|Fatal|Panic): |Warning: (?!Killed with signal|SIGHUP)|"
                     r"Sanitizer|==\d+==")
                 if not any(re.search(p, line) for p in self.expected)]
 

@@ -1,0 +1,310 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""The database goes away, comes back, and loses answers. No record is lost and
+none is written twice: every test ends with a check of the chains."""
+
+import threading
+import time
+
+import pytest
+
+from pgproxy import Proxy
+from servicehost import Fail, wait_until
+
+USER = "jane@example.org"
+AWAY = "The database cannot be used"
+
+
+@pytest.fixture
+def proxy(postgres):
+    proxy = Proxy(postgres.directory)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def proxied(proxy, postgres, make_service):
+    """A service whose connections go through the proxy: (service, proxy)."""
+    dbname = "proxied%d" % time.monotonic_ns()
+    postgres.create_database(dbname, "template_pop3")
+    service = make_service(pg=postgres, dbname=dbname, settings={
+        "connect": proxy.uri(postgres.uri("pop3_service", dbname)),
+        "query_timeout": "2 s"})
+    return service, proxy
+
+
+def did_something(client, session, user=USER, started=None, uid=1):
+    client.session(user, session, started or "%.3f" % time.time(),
+                   fetched=str(uid), retr=1, retrieved=[(uid, "none")])
+
+
+def backends(service, role="writer"):
+    return service.sql("SELECT pid FROM pg_stat_activity WHERE "
+                       "application_name LIKE %s", ("pop3-policy %s%%" % role,))
+
+
+def test_killed_postgres(own_service, own_postgres, new_session):
+    service = own_service
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    client.intent(USER, session, login["version"], [1])
+    for _ in range(100):
+        did_something(client, new_session())
+    own_postgres.stop("immediate")
+    client.outcome(USER, session)
+    for _ in range(100):
+        did_something(client, new_session())
+    with pytest.raises(Fail) as fail:
+        client.login(USER, new_session())
+    assert fail.value.code == "temp"
+    own_postgres.start()
+    # once it is there again everything is written, before this is answered
+    wait_until(lambda: service.log_contains("used again"), "the database")
+    client.login(USER, new_session())
+    service.wait_sessions(USER, 200)
+    assert [row[0] for row in service.audit(USER)] == ["intent", "committed"]
+    assert len(service.log_lines(AWAY)) == 1
+    assert len(service.log_lines("used again")) == 1
+
+
+def test_refusals_while_away_are_quick(own_service, own_postgres,
+                                       new_session):
+    service = own_service
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    time.sleep(1.1)
+    start = time.monotonic()
+    for number in range(20):
+        with pytest.raises(Fail) as fail:
+            client.login(USER, new_session())
+        assert fail.value.code == "temp"
+        with pytest.raises(Fail) as fail:
+            client.intent(USER, session, login["version"], [1], no=number + 1)
+        assert fail.value.code == "temp"
+    assert time.monotonic() - start < 10
+    own_postgres.start()
+    wait_until(lambda: service.log_contains("used again"), "the database")
+    client.login(USER, new_session())
+    assert service.audit(USER) == []
+
+
+def test_answer_lost_after_commit(proxied, new_session):
+    """The intent is durable, the connection breaks before the answer."""
+    service, proxy = proxied
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    proxy.hold()
+    number = client.send("INTENT", [("message", {
+        "uid": 7, "guid": "0" * 32, "size": 1, "action": "expunge",
+        "reason": "dele"})], user=USER, session=session, no=1,
+        version=login["version"], guid="1" * 32, uidvalidity=1)
+    did_something(client, new_session())
+    service.wait_audit(USER, ["intent"])
+    service.wait_sessions(USER, 1)
+    proxy.cut()
+    assert client.receive(number)["lease"] == "60"
+    did_something(client, new_session())
+    service.wait_sessions(USER, 2)
+    assert service.audit(USER) == [("intent", 7, "dele")]
+
+
+def test_stale_answer_lost_after_commit(proxied, new_session):
+    service, proxy = proxied
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    client.login(USER, session)
+    proxy.hold()
+    number = client.send("INTENT", [("message", {
+        "uid": 7, "guid": "0" * 32, "size": 1, "action": "expunge",
+        "reason": "dele"})], user=USER, session=session, no=1,
+        version="stale", guid="1" * 32, uidvalidity=1)
+    service.wait_audit(USER, ["intent"])
+    proxy.cut()
+    with pytest.raises(Fail) as fail:
+        client.receive(number)
+    assert fail.value.code == "stale"
+    service.wait_audit(USER, ["intent", "released"])
+
+
+def test_connection_lost_before_commit(proxied, new_session):
+    """What was sent did not arrive: it is sent again."""
+    service, proxy = proxied
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    with service.pg.connect(dbname=service.dbname, autocommit=False) as lock:
+        # the batch hangs behind this lock when its connection breaks
+        lock.cursor().execute("LOCK TABLE pop3.session IN EXCLUSIVE MODE")
+        for _ in range(10):
+            did_something(client, new_session())
+        wait_until(lambda: service.value(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+            "the writer to hang")
+        service.sql("SELECT pg_terminate_backend(%s)", backends(service)[0])
+        wait_until(lambda: service.log_contains(AWAY), "the loss")
+    lock.close()
+    service.wait_sessions(USER, 10)
+    reply = client.intent(USER, session, login["version"], [1])
+    assert reply["lease"] == "60"
+
+
+def test_intent_that_timed_out_is_abandoned(own_service, own_postgres,
+                                            new_session):
+    """It is not known to its session, so it must be repairable."""
+    service = own_service
+    service.expect("no answer from the database", AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    own_postgres.pause()
+    start = time.monotonic()
+    with pytest.raises(Fail) as fail:
+        client.intent(USER, session, login["version"], [1])
+    assert fail.value.code == "temp"
+    assert 3 < time.monotonic() - start < 8
+    client.close()
+    own_postgres.resume()
+    other = service.client()
+
+    def intents():
+        try:
+            return other.login(USER, new_session()).items_of("intent")
+        except Fail:
+            return []
+    found = wait_until(intents, "the intent to be abandoned")
+    assert found[0]["session"] == session
+    assert [row[0] for row in service.audit(USER)] == ["intent"]
+
+
+def test_writer_killed_again_and_again(service, new_session):
+    """Under load, with a killer that does not sleep."""
+    service.expect(AWAY)
+    stop = threading.Event()
+
+    def killer():
+        while not stop.is_set():
+            service.sql("SELECT pg_terminate_backend(pid) FROM "
+                        "pg_stat_activity WHERE application_name = "
+                        "'pop3-policy writer' AND datname = current_database()")
+            time.sleep(0.15)
+    thread = threading.Thread(target=killer)
+    thread.start()
+    client = service.client()
+    sent, confirmed, end = 0, set(), time.monotonic() + 12
+    number = 0
+    try:
+        while time.monotonic() < end:
+            number += 1
+            session = new_session()
+            try:
+                login = client.login(USER, session)
+                client.intent(USER, session, login["version"], [number])
+            except Fail as fail:
+                assert fail.code in ("temp", "stale")
+            else:
+                confirmed.add(number)
+                client.outcome(USER, session)
+            for _ in range(5):
+                did_something(client, new_session())
+                sent += 1
+    finally:
+        stop.set()
+        thread.join()
+    wait_until(lambda: service.value(
+        "SELECT count(*) FROM pop3.session WHERE ended_by = 'quit'") == sent,
+        "%d sessions" % sent, timeout=60)
+    intents = [uid for event, uid, _ in service.audit(USER)
+               if event == "intent"]
+    assert len(confirmed) > 20
+    assert len(intents) == len(set(intents))
+    assert confirmed <= set(intents)
+    assert service.value("SELECT count(*) FROM pop3.audit "
+                         "WHERE event = 'committed'") == len(confirmed)
+    assert service.value("SELECT count(*) FROM pop3.audit "
+                         "WHERE event = 'repeat'") == 0
+
+
+def test_readers_come_back(service, client, new_session):
+    service.expect(AWAY)
+    for _ in range(3):
+        client.login(USER, new_session())
+        service.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name LIKE 'pop3-policy reader%%' AND "
+                    "datname = current_database()")
+        wait_until(lambda: len(backends(service, "reader")) == 2,
+                   "the readers to be back")
+
+
+def test_slow_database(make_service, new_session):
+    """A question that takes too long is answered in time, and the next one is
+    not harmed."""
+    service = make_service(settings={"query_timeout": "500 ms"})
+    service.expect("requests failed since", AWAY)
+    client = service.client()
+    client.login(USER, new_session())
+    lock = service.pg.connect(dbname=service.dbname, autocommit=False)
+    lock.cursor().execute("LOCK TABLE pop3.policy IN ACCESS EXCLUSIVE MODE")
+    start = time.monotonic()
+    with pytest.raises(Fail) as fail:
+        client.login(USER, new_session())
+    assert fail.value.code == "temp"
+    assert time.monotonic() - start < 2
+    lock.close()
+    client.login(USER, new_session())
+
+
+def test_lock_in_the_way_quarantines_nothing(make_service, new_session):
+    service = make_service(settings={"query_timeout": "200 ms"})
+    client = service.client()
+    lock = service.pg.connect(dbname=service.dbname, autocommit=False)
+    lock.cursor().execute("LOCK TABLE pop3.session IN EXCLUSIVE MODE")
+    for _ in range(20):
+        did_something(client, new_session())
+    time.sleep(2)
+    lock.close()
+    service.wait_sessions(USER, 20)
+    assert service.value("SELECT count(*) FROM pop3.quarantine") == 0
+
+
+def test_attempts_back_off(proxied, new_session):
+    service, proxy = proxied
+    service.expect(AWAY)
+    proxy.refuse()
+    time.sleep(6)
+    attempts = len(proxy.attempts)
+    # three connections, and one for upkeep that may be there: each after
+    # about 0.1, 0.2, 0.4, 0.8, 1.6, 3.2 s; without back-off there would be
+    # hundreds
+    assert 10 <= attempts <= 60
+    assert len(service.log_lines(AWAY)) == 1
+    proxy.refuse(False)
+    wait_until(lambda: service.log_contains("used again"), "the database")
+    service.client().login(USER, new_session())
+
+
+def test_records_kept_while_away(own_service, own_postgres, new_session):
+    """Several thousand, with their order."""
+    service = own_service
+    service.expect(AWAY)
+    client = service.client()
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    for number in range(5000):
+        did_something(client, new_session(), user="user%d@example.org" %
+                      (number % 10), uid=number + 1)
+    own_postgres.start()
+    wait_until(lambda: service.value("SELECT count(*) FROM pop3.session") ==
+               5000, "5000 sessions", timeout=60)
+    assert service.value(
+        "SELECT count(*) FROM (SELECT lower(fetched) AS uid, "
+        "lag(lower(fetched)) OVER (ORDER BY seq) AS before "
+        "FROM pop3.session) s WHERE uid <= before") == 0
