@@ -109,19 +109,18 @@ class Story:
                               stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             raise Failure("psql: " + done.stdout)
-        # functions that return void have one empty row
-        if done.stdout.strip() and not query.startswith(("SELECT pop3.set",
-                                                         "SELECT pop3_test")):
+        if done.stdout.strip():
             show(done.stdout)
         return len(done.stdout.strip("\n").splitlines()) - 2
 
     def set(self, scope, parameter, value):
         self.sql("SELECT pop3.set_policy('%s', '%s', '%s')" % (
-            scope, parameter, value))
+            scope, parameter, value), "-t", "-A")
 
     def wait_days(self, user, days):
         """Time passes."""
-        self.sql("SELECT pop3_test.age('%s', '%s')" % (user, days))
+        self.sql("SELECT pop3_test.age('%s', '%s')" % (user, days),
+                 "-t", "-A")
 
     def deliver(self, user, *kinds):
         self.host.deliver(user, *(made for _, made in kinds))
