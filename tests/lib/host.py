@@ -104,8 +104,9 @@ class PrivateHost(PrivateDovecot):
                 self.pg = PrivatePostgres(self.path("pg"),
                                           settings=self.pg_settings)
             if self._shared_pg:
-                self.dbname = "host%d" % next(_numbers)
-                self.pg.create_database(self.dbname, TEMPLATE)
+                if self.dbname == "pop3":
+                    self.dbname = "host%d" % next(_numbers)
+                    self.pg.create_database(self.dbname, TEMPLATE)
             elif self.pg.process is None:
                 self.pg.start()
                 if self.value("SELECT to_regnamespace('pop3')") is None:
