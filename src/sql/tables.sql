@@ -354,9 +354,9 @@ COMMENT ON COLUMN pop3.watermark.uidnext IS 'UIDNEXT at that time';
 CREATE INDEX watermark_at ON pop3.watermark USING brin (at)
     WITH (pages_per_range = 32, autosummarize = on);
 
+-- no foreign key, as in pop3.message
 CREATE TABLE pop3.would_remove (
-    maildrop_id  bigint NOT NULL
-        REFERENCES pop3.maildrop ON DELETE CASCADE,
+    maildrop_id  bigint NOT NULL,
     uid          bigint NOT NULL,
     message_guid uuid,
     size         bigint,

@@ -129,11 +129,11 @@ class Database:
             "USING (maildrop_id) GROUP BY d.maildrop_id "
             "HAVING d.tracked <> count(m.uid)")
         assert wrong == []
-        orphans = self.rows(
-            "SELECT * FROM pop3.message m WHERE NOT EXISTS "
-            "(SELECT FROM pop3.maildrop d "
-            "WHERE d.maildrop_id = m.maildrop_id)")
-        assert orphans == []
+        for table in ("message", "would_remove"):
+            assert self.rows(
+                "SELECT * FROM pop3.%s m WHERE NOT EXISTS "
+                "(SELECT FROM pop3.maildrop d "
+                "WHERE d.maildrop_id = m.maildrop_id)" % table) == []
 
     def close(self):
         for conn in self._connections.values():

@@ -53,6 +53,8 @@ BEGIN
                JOIN pop3.would_remove w
                ON w.maildrop_id = p_maildrop_id AND w.uid = a.old_uid
         ON CONFLICT (maildrop_id, uid) DO NOTHING;
+        DELETE FROM pop3.would_remove w
+         WHERE w.maildrop_id = p_maildrop_id;
         UPDATE pop3.intent i
            SET state = 'closed', result = 'undecided', closed_at = now(),
                maildrop_id = NULL
@@ -76,7 +78,7 @@ BEGIN
                removals = d.removals + old.removals,
                bytes = d.bytes + old.bytes
          WHERE d.maildrop_id = v_new;
-        -- takes watermarks, and what is left in would_remove, with it
+        -- takes its watermarks with it
         DELETE FROM pop3.maildrop d WHERE d.maildrop_id = p_maildrop_id;
     END IF;
     INSERT INTO pop3.audit

@@ -7,7 +7,7 @@
 -- Not reached: rows where the user is only the auth_user of another's session
 -- (a master user), and copies outside this database.
 -- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
--- message, intent, audit, session, policy_history, quarantine.
+-- message, would_remove, intent, audit, session, policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -42,8 +42,11 @@ BEGIN
     DELETE FROM pop3.message s
      USING pop3.maildrop d
      WHERE d.username = p_username AND s.maildrop_id = d.maildrop_id;
+    DELETE FROM pop3.would_remove w
+     USING pop3.maildrop d
+     WHERE d.username = p_username AND w.maildrop_id = d.maildrop_id;
     DELETE FROM pop3.intent i WHERE i.username = p_username;
-    -- takes watermark and would_remove with it
+    -- takes its watermarks with it
     DELETE FROM pop3.maildrop d WHERE d.username = p_username;
 
     PERFORM set_config('pop3.audit_change', 'forget_user', true);

@@ -54,7 +54,7 @@ DECLARE
              THEN make_interval(secs => p_view_window) END;
     v_since timestamptz :=
         CASE WHEN p_view_since >= 0 THEN to_timestamp(p_view_since) END;
-    v_busy bigint[];
+    v_busy int8multirange;
     m record;
 BEGIN
     FOR m IN
@@ -154,7 +154,8 @@ BEGIN
               FROM pop3.intent i
              WHERE i.username = p_username AND i.state <> 'closed'
                AND i.maildrop_id = m.maildrop_id;
-            SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
+            SELECT coalesce(range_agg(int8range(u.uid, u.uid + 1)), '{}')
+              INTO v_busy
               FROM pop3.intent i, unnest(i.uid) u (uid)
              WHERE i.username = p_username AND i.state <> 'closed'
                AND i.maildrop_id = m.maildrop_id;
@@ -176,7 +177,7 @@ BEGIN
                                FROM pop3.message s
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.retrieved_at <= v_retrieved_limit
-                                AND s.uid <> ALL (v_busy)
+                                AND NOT v_busy @> s.uid
                               ORDER BY s.retrieved_at LIMIT p_due_limit)
                             UNION
                             (SELECT s.uid, s.message_guid, s.hidden_at,
@@ -184,7 +185,7 @@ BEGIN
                                FROM pop3.message s
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.hidden_at <= v_hidden_limit
-                                AND s.uid <> ALL (v_busy)
+                                AND NOT v_busy @> s.uid
                               ORDER BY s.hidden_at LIMIT p_due_limit)) c
                      ORDER BY due_since, c.uid LIMIT p_due_limit) d;
         END IF;

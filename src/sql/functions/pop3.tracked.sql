@@ -10,9 +10,9 @@ CREATE FUNCTION pop3.tracked(p_maildrop_id bigint)
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_busy bigint[];
+    v_busy int8multirange;
 BEGIN
-    SELECT coalesce(array_agg(u.uid), '{}') INTO v_busy
+    SELECT coalesce(range_agg(int8range(u.uid, u.uid + 1)), '{}') INTO v_busy
       FROM pop3.maildrop d
            JOIN pop3.intent i ON i.username = d.username
             AND i.maildrop_id = d.maildrop_id
@@ -22,11 +22,11 @@ BEGIN
     RETURN QUERY
     SELECT s.uid, s.message_guid, s.hidden_at IS NOT NULL
       FROM pop3.message s
-     WHERE s.maildrop_id = p_maildrop_id AND s.uid <> ALL (v_busy)
+     WHERE s.maildrop_id = p_maildrop_id AND NOT v_busy @> s.uid
     UNION ALL
     SELECT w.uid, w.message_guid, false
       FROM pop3.would_remove w
-     WHERE w.maildrop_id = p_maildrop_id AND w.uid <> ALL (v_busy)
+     WHERE w.maildrop_id = p_maildrop_id AND NOT v_busy @> w.uid
        AND NOT EXISTS (SELECT FROM pop3.message s
                         WHERE s.maildrop_id = p_maildrop_id
                           AND s.uid = w.uid)
