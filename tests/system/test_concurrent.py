@@ -4,9 +4,8 @@ removed, hidden or told twice."""
 
 import concurrent.futures
 import contextlib
-import fcntl
-import glob
 import os
+import signal
 
 import pytest
 
@@ -41,17 +40,19 @@ def wait_service_blocked(host):
 
 
 @contextlib.contextmanager
-def mailbox_locked(owner):
-    """Nobody can commit to the mailbox for this time."""
-    (path,) = glob.glob(owner.host.path(
-        "mail", owner.name, "sdbox/mailboxes/INBOX/dbox-Mails",
-        "dovecot.index.log"))
-    fd = os.open(path, os.O_RDWR)
+def open_intent(owner, pop, background):
+    """The session has sent QUIT, its intent is durable, and it goes no further
+    for this time. Gives the answer to come. It must be the only session."""
+    (pid,) = owner.host.pids("pop3")
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX)
-        yield
+        with chain_locked(owner.host):
+            answer = background(pop.quit)
+            wait_service_blocked(owner.host)
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(owner.audit, what="the intent")
+        yield answer
     finally:
-        os.close(fd)
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_view_stays_while_another_session_deletes(owner):
@@ -252,47 +253,63 @@ def test_others_go_on_while_an_intent_is_open(owner, background):
     owner.deliver(3)
     first = owner.pop3()
     first.retr(1)
-    with mailbox_locked(owner):
-        quits = background(first.quit)
-        owner.told(intent("expunge", "retrieved", 1))
-        second = owner.pop3()
-        assert shown(second) == [1, 2, 3]
-        assert b"Subject: Message 2" in second.retr(2)[1]
-        assert owner.host.value(
-            "SELECT state FROM pop3.intent WHERE username = %s",
-            (owner.name,)) == "open"
-        assert not quits.done()
-    assert quits.result().startswith(b"+OK")
+    with open_intent(owner, first, background) as answer:
+        # what is still there is still shown
+        owner.check_view([1, 2, 3])
+        assert owner.retrieve(2)["removed"] == {2}
+        assert owner.poll() == [1, 3]
+        assert not answer.done()
+    assert answer.result().startswith(b"+OK")
     assert owner.ended(fetched="{[1,2)}")["removed"] == {1}
-    assert shown(second) == [1, 2, 3]
-    second.quit()
-    assert owner.ended(fetched="{[2,3)}")["removed"] == {2}
     assert owner.uids() == [3]
-    owner.told(intent("expunge", "retrieved", 1) + COMMITTED +
-               intent("expunge", "retrieved", 2) + COMMITTED)
+    owner.told(intent("expunge", "retrieved", 1) +
+               intent("expunge", "retrieved", 2) + COMMITTED + COMMITTED)
 
 
-def test_due_messages_of_an_open_intent_are_left_to_it(owner, background):
+def test_open_intent_hides_nothing_yet(owner, background):
+    owner.set(on_retrieve="hide")
+    owner.deliver(2)
+    first = owner.pop3()
+    first.retr(1)
+    with open_intent(owner, first, background) as answer:
+        owner.check_view([1, 2])
+    answer.result()
+    assert owner.poll() == [2]
+    owner.told(intent("hide", "retrieved", 1) + COMMITTED)
+
+
+def test_retrieved_messages_of_an_open_intent_are_left_to_it(owner,
+                                                            background):
     owner.set(expire_retrieved="1d")
     owner.deliver(3)
     owner.retrieve(1, 2)
     first = owner.pop3()
     first.dele(1)
     owner.age("1 day")
-    with mailbox_locked(owner):
-        quits = background(first.quit)
-        owner.told(intent("expunge", "dele", 1))
-        login = background(owner.pop3)
-        owner.told(intent("expunge", "dele", 1) +
-                   intent("expunge", "expired-retrieved", 2))
-    quits.result()
-    second = login.result()
-    assert shown(second) in ([1, 3], [3])
-    second.quit()
+    with open_intent(owner, first, background) as answer:
+        assert owner.poll() == [1, 3]
+    answer.result()
     assert owner.poll() == [3]
-    assert sorted(owner.story(), key=str) == sorted(
-        intent("expunge", "dele", 1) + COMMITTED +
-        intent("expunge", "expired-retrieved", 2) + COMMITTED, key=str)
+    owner.told(intent("expunge", "dele", 1) +
+               intent("expunge", "expired-retrieved", 2) +
+               COMMITTED + COMMITTED)
+
+
+def test_unretrieved_messages_of_an_open_intent_are_left_to_it(owner,
+                                                              background):
+    owner.set(expire_unretrieved="60d")
+    owner.deliver(2)
+    owner.poll()
+    first = owner.pop3()
+    first.dele(1)
+    owner.age("60 days")
+    with open_intent(owner, first, background) as answer:
+        assert owner.poll() == [1]
+    answer.result()
+    assert owner.poll() == []
+    owner.told(intent("expunge", "dele", 1) +
+               intent("expunge", "expired-unretrieved", 2) +
+               COMMITTED + COMMITTED)
 
 
 def test_login_sees_what_ended_before_it(owner, background):

@@ -114,6 +114,17 @@ def test_expiry_is_no_poll(owner):
     wait_polls(owner, 1)
 
 
+def test_observed_poll_is_a_poll(owner):
+    """What would be removed is told once, not at each poll."""
+    owner.set(enforcement="observe", expire_retrieved="1d")
+    owner.age("1 day")
+    assert owner.poll() == [1]
+    owner.ended(retr=0)
+    for _ in range(3):
+        owner.poll()
+    wait_polls(owner, 3)
+
+
 def test_polls_are_written_when_the_service_ends(make_host, user):
     owner = Owner(make_host(), user)        # they wait for a minute there
     owner.deliver(1)
