@@ -95,7 +95,8 @@ FORMS = [
 
 # parameter, value, what the error says
 REFUSED = [
-    ("enforcement", "yes", '"yes" is not allowed: use off, observe or enforce'),
+    ("enforcement", "yes",
+     '"yes" is not allowed: use off, observe or enforce'),
     ("on_dele", "", '"" is not allowed: use delete, hide, move or refuse'),
     ("expire_retrieved", "14", '"14" has no unit: use seconds, minutes'),
     ("expire_retrieved", "1 month", '"1 month" is not a time: use seconds, '
@@ -126,7 +127,8 @@ REFUSED = [
     ("mass_delete_percent", "0", "is out of range: use 1% to 100%, or never"),
     ("mass_delete_percent", "101%", "is out of range"),
     ("mass_delete_percent", "half", "is not a percentage"),
-    ("quota_warn", "95,80", '"95,80" is not a list of percents: use ascending'),
+    ("quota_warn", "95,80",
+     '"95,80" is not a list of percents: use ascending'),
     ("quota_warn", "80,80", "is not a list of percents"),
     ("quota_warn", "0,80", "is not a list of percents"),
     ("quota_warn", "101", "is not a list of percents"),

@@ -1,8 +1,9 @@
 -- Record a session at its end: one row in pop3.session (one sequence number),
 -- and the maildrop's state. p_started is seconds since 1970, p_duration
 -- seconds. p_uid and the arrays beside it are the retrieved messages with what
--- became of them (none, hide, flag, move, expunge); they count only if the session
--- ended by quit. p_would_* are messages that enforce would have removed.
+-- became of them (none, hide, flag, move, expunge); they count only if the
+-- session ended by quit. p_would_* are messages that enforce would have
+-- removed.
 -- A session that was recorded before gives an audit row of event repeat.
 --
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
