@@ -13,11 +13,12 @@ struct mail_user;
 #  define str_begins_with(haystack, needle) str_begins(haystack, needle)
 #endif
 
-/* Append the UIDL that this POP3 session shows (RFC 1939, section 7) for a
-   mail that has not been listed by UIDL, as pop3_uidl_format and
-   pop3_reuse_xuidl say. Returns 0 if ok, -1 if it cannot be had. */
+/* Append the UIDL that a POP3 session shows (RFC 1939, section 7) for a mail
+   that has not been listed by UIDL, as pop3_uidl_format and pop3_reuse_xuidl
+   say. uidvalidity is the mailbox's. Returns 0 if ok, -1 if it cannot be
+   had. */
 int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
-			    string_t *dest);
+			    uint32_t uidvalidity, string_t *dest);
 
 /* One of the plugin's settings as text, NULL if it is not set. */
 const char *pop3_policy_compat_setting(struct mail_user *user,

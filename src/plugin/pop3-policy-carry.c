@@ -2,7 +2,7 @@
 
 /* A mailbox with a new UIDVALIDITY, or a new mailbox GUID, takes over the
    state of the old one by the GUIDs of the messages. A GUID that two messages
-   have tells nothing, and is left out. */
+   have, or had, tells nothing, and is left out. */
 
 #include "lib.h"
 #include "array.h"
@@ -17,6 +17,8 @@
 struct carry_message {
 	guid_128_t guid;
 	uint32_t uid;
+	/* states with this GUID: which state is this message's, if two? */
+	unsigned int state_count;
 	bool duplicate;
 };
 HASH_TABLE_DEFINE_TYPE(carry_messages, uint8_t *, struct carry_message *);
@@ -70,23 +72,46 @@ static int carry_read_mailbox(struct carry *carry)
 	return ret;
 }
 
-/* Returns 0 if ok or not to be carried, -1 if the line is wrong. */
-static int carry_match(struct carry *carry,
-		       const struct pop3_policy_wire_line *state)
+/* Find the message of a state. Returns 0 if ok, *message_r is NULL if there is
+   none, -1 if the line is wrong. */
+static int carry_find(struct carry *carry,
+		      const struct pop3_policy_wire_line *state,
+		      uint32_t *uid_r, struct carry_message **message_r)
 {
-	const struct carry_message *message;
 	const char *guid_str = pop3_policy_wire_get_str(state, "guid");
 	guid_128_t guid;
 	const uint8_t *key = guid;
-	uint32_t uid;
 
 	if (guid_str == NULL || pop3_policy_guid_parse(guid_str, guid) < 0 ||
-	    pop3_policy_wire_get_uint32(state, "uid", &uid) <= 0)
+	    pop3_policy_wire_get_uint32(state, "uid", uid_r) <= 0)
 		return -1;
-	message = hash_table_lookup(carry->messages, key);
-	if (message == NULL || message->duplicate ||
+	*message_r = hash_table_lookup(carry->messages, key);
+	return 0;
+}
+
+static int carry_count(struct carry *carry,
+		       const struct pop3_policy_wire_line *state)
+{
+	struct carry_message *message;
+	uint32_t uid;
+
+	if (carry_find(carry, state, &uid, &message) < 0)
+		return -1;
+	if (message != NULL)
+		message->state_count++;
+	return 0;
+}
+
+static void carry_match(struct carry *carry,
+			const struct pop3_policy_wire_line *state)
+{
+	struct carry_message *message;
+	uint32_t uid;
+
+	if (carry_find(carry, state, &uid, &message) < 0 || message == NULL ||
+	    message->duplicate || message->state_count != 1 ||
 	    carry->item_count == POP3_POLICY_MAX_ITEMS)
-		return 0;
+		return;
 
 	carry->item_count++;
 	pop3_policy_wire_item(carry->items, "message");
@@ -97,10 +122,9 @@ static int carry_match(struct carry *carry,
 		seq_range_array_add(&carry->new->hidden, message->uid);
 		if (message->uid > carry->new->hidden_uid) {
 			carry->new->hidden_uid = message->uid;
-			guid_128_copy(carry->new->hidden_guid, guid);
+			guid_128_copy(carry->new->hidden_guid, message->guid);
 		}
 	}
-	return 0;
 }
 
 static int carry_read_state(struct carry *carry)
@@ -114,7 +138,9 @@ static int carry_read_state(struct carry *carry)
 				     &reply, &error) < 0)
 		return pop3_policy_prepare_failed(carry->session, error);
 	for (i = 0; i < reply->item_count && ret == 0; i++)
-		ret = carry_match(carry, &reply->items[i]);
+		ret = carry_count(carry, &reply->items[i]);
+	for (i = 0; i < reply->item_count && ret == 0; i++)
+		carry_match(carry, &reply->items[i]);
 	pop3_policy_wire_message_free(&reply);
 	return ret == 0 ? 0 :
 		pop3_policy_prepare_failed(carry->session, "UIDS: bad answer");

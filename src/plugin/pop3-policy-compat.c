@@ -9,7 +9,7 @@
 #include "pop3-policy-compat.h"
 
 int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
-			    string_t *dest)
+			    uint32_t uidvalidity, string_t *dest)
 {
 	const char *value, *md5 = NULL, *filename = NULL, *guid = NULL;
 	const char *error;
@@ -35,7 +35,7 @@ int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
 		return -1;
 
 	const struct var_expand_table table[] = {
-		{ 'v', dec2str(client->uid_validity), "uidvalidity" },
+		{ 'v', dec2str(uidvalidity), "uidvalidity" },
 		{ 'u', dec2str(mail->uid), "uid" },
 		{ 'm', md5, "md5" },
 		{ 'f', filename, "filename" },

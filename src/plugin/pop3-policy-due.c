@@ -25,6 +25,13 @@ add_due(ARRAY_TYPE(pop3_policy_removal) *removals, uint32_t uid,
 	removal->reason = reason;
 }
 
+/* Observe mode records a message once; enforce removes what it recorded. */
+static bool is_recorded(struct pop3_policy_session *session, uint32_t uid)
+{
+	return !pop3_policy_removes_due(session->policy) &&
+		seq_range_exists(&session->drop->would, uid);
+}
+
 /* Messages that were retrieved or hidden long enough ago. */
 static void collect_state(struct pop3_policy_session *session,
 			  ARRAY_TYPE(pop3_policy_removal) *removals,
@@ -34,7 +41,7 @@ static void collect_state(struct pop3_policy_session *session,
 
 	array_foreach(&session->login->due, due) {
 		if (strcmp(due->maildrop, session->drop->id) != 0 ||
-		    seq_range_exists(&session->drop->would, due->uid))
+		    is_recorded(session, due->uid))
 			continue;
 		if (!seq_range_array_add(uids, due->uid))
 			add_due(removals, due->uid, due->guid, due->reason);
@@ -59,7 +66,7 @@ static void collect_unretrieved(struct pop3_policy_session *session,
 	     array_count(removals) < POP3_POLICY_MAX_DUE; seq++) {
 		mail_index_lookup_uid(session->box->view, seq, &uid);
 		if (seq_range_exists(&drop->exempt, uid) ||
-		    seq_range_exists(&drop->would, uid))
+		    is_recorded(session, uid))
 			continue;
 		if (!seq_range_array_add(uids, uid)) {
 			add_due(removals, uid, NULL,

@@ -7,6 +7,7 @@
 #include "mail-search.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
+#include "pop3-policy-output.h"
 #include "pop3-policy-plugin.h"
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-session.h"
@@ -89,6 +90,33 @@ pop3_policy_transaction_commit(struct mailbox_transaction_context *t,
 	return 0;
 }
 
+/* pop3_uidl_duplicates=rename numbers messages of one name as it reads them.
+   Hidden ones must be read as well: else another message would get the name of
+   one that a client has fetched, and never be fetched itself. */
+static bool
+search_names_uidls(struct pop3_policy_session *session,
+		   const struct mailbox_transaction_context *t,
+		   const struct mail_search_args *args,
+		   const enum mail_sort_type *sort_program)
+{
+	const struct client *client = session->client;
+
+	return session->filter && client != NULL && client->trans == t &&
+		sort_program == NULL && client->message_uidls_save &&
+		client->message_uidls == NULL && args->args != NULL &&
+		args->args->type == SEARCH_SEQSET &&
+		pop3_policy_output_command_is("uidl");
+}
+
+static void search_all_up_to(struct mail_search_args *args, uint32_t seq)
+{
+	ARRAY_TYPE(seq_range) *seqs = &args->args->value.seqset;
+
+	/* not the POP3 client's array any more */
+	p_array_init(seqs, args->pool, 1);
+	seq_range_array_add_range(seqs, 1, seq);
+}
+
 /* pop3's read_mailbox() fills all_seqs with the messages of the search only if
    it exists; otherwise it takes them for 1..n, which they are not when some
    are left out. */
@@ -103,6 +131,7 @@ pop3_policy_search_init(struct mailbox_transaction_context *t,
 		POP3_POLICY_MAILBOX_CONTEXT_REQUIRE(t->box);
 	struct pop3_policy_session *session = pbox->session;
 	struct client *client = session->client;
+	struct mail_search_context *ctx;
 
 	if (session->filter && client != NULL && client->trans == NULL &&
 	    sort_program != NULL) {
@@ -111,9 +140,15 @@ pop3_policy_search_init(struct mailbox_transaction_context *t,
 		else
 			array_clear(&client->all_seqs);
 	}
-	return pbox->module_ctx.super.search_init(t, args, sort_program,
-						  wanted_fields,
-						  wanted_headers);
+	if (!search_names_uidls(session, t, args, sort_program)) {
+		return pbox->module_ctx.super.search_init(t, args, sort_program,
+			wanted_fields, wanted_headers);
+	}
+	search_all_up_to(args, client->highest_seq);
+	ctx = pbox->module_ctx.super.search_init(t, args, sort_program,
+						 wanted_fields, wanted_headers);
+	session->unfiltered_search = ctx;
+	return ctx;
 }
 
 static bool
@@ -129,7 +164,7 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 		return FALSE;
 	}
 	while (pbox->module_ctx.super.search_next_update_seq(ctx)) {
-		if (!session->filter)
+		if (!session->filter || session->unfiltered_search == ctx)
 			return TRUE;
 		mail_index_lookup_uid(ctx->transaction->view, ctx->seq, &uid);
 		if (uid >= session->view_from &&
@@ -139,6 +174,16 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 		mail_search_args_reset(ctx->args->args, FALSE);
 	}
 	return FALSE;
+}
+
+static int pop3_policy_search_deinit(struct mail_search_context *ctx)
+{
+	struct pop3_policy_mailbox *pbox =
+		POP3_POLICY_MAILBOX_CONTEXT_REQUIRE(ctx->transaction->box);
+
+	if (pbox->session->unfiltered_search == ctx)
+		pbox->session->unfiltered_search = NULL;
+	return pbox->module_ctx.super.search_deinit(ctx);
 }
 
 void pop3_policy_mailbox_allocated(struct mailbox *box)
@@ -160,6 +205,7 @@ void pop3_policy_mailbox_allocated(struct mailbox *box)
 	v->sync_deinit = pop3_policy_sync_deinit;
 	v->transaction_commit = pop3_policy_transaction_commit;
 	v->search_init = pop3_policy_search_init;
+	v->search_deinit = pop3_policy_search_deinit;
 	v->search_next_update_seq = pop3_policy_search_next_update_seq;
 	MODULE_CONTEXT_SET(box, pop3_policy_storage_module, pbox);
 }

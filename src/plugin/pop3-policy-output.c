@@ -64,11 +64,12 @@ static void output_check_flushed(struct pop3_policy_session *session,
 	}
 }
 
-/* RSET calls nothing that could be overridden, and its reply is the same as
-   NOOP's. But while a command runs, the global event says which. */
-static bool command_is_rset(void)
+/* While a command runs, the global event says which. */
+bool pop3_policy_output_command_is(const char *command)
 {
 	const struct event_field *field;
+	static const char prefix[] = "pop3:cmd_";
+	const size_t prefix_len = sizeof(prefix) - 1;
 	const char *code;
 
 	field = event_find_field_recursive(event_get_global(),
@@ -76,12 +77,15 @@ static bool command_is_rset(void)
 	if (field == NULL || field->value_type != EVENT_FIELD_VALUE_TYPE_STRLIST)
 		return FALSE;
 	array_foreach_elem(&field->value.strlist, code) {
-		if (strcmp(code, "pop3:cmd_rset") == 0)
+		if (strncmp(code, prefix, prefix_len) == 0 &&
+		    strcmp(code + prefix_len, command) == 0)
 			return TRUE;
 	}
 	return FALSE;
 }
 
+/* RSET calls nothing that could be overridden, and its reply is the same as
+   NOOP's. */
 static void output_check_rset(struct pop3_policy_session *session,
 			      const struct const_iovec *iov,
 			      unsigned int iov_count)
@@ -89,7 +93,7 @@ static void output_check_rset(struct pop3_policy_session *session,
 	if (array_count(&session->fetched) == 0 || iov_count != 1 ||
 	    iov[0].iov_len != 5 || memcmp(iov[0].iov_base, "+OK\r\n", 5) != 0)
 		return;
-	if (command_is_rset()) {
+	if (pop3_policy_output_command_is("rset")) {
 		array_clear(&session->fetched);
 		array_clear(&session->fetched_uids);
 		session->fetched_unflushed = 0;

@@ -15,6 +15,9 @@ void pop3_policy_output_wrap(struct pop3_policy_session *session);
 void pop3_policy_output_fetched(struct pop3_policy_session *session,
 				const struct pop3_policy_fetched *message);
 
+/* TRUE if this POP3 command (in lower case, "rset") runs. */
+bool pop3_policy_output_command_is(const char *command);
+
 /* To be called while QUIT runs: TRUE if the QUIT arrived after the message's
    last byte was handed to the kernel. */
 bool pop3_policy_output_confirmed(struct pop3_policy_session *session,

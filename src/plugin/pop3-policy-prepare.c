@@ -139,7 +139,8 @@ int pop3_policy_prepare(struct pop3_policy_session *session,
 
 	session->box = box;
 	session->drop = NULL;
-	session->deleted_kw = session->client->deleted_kw;
+	if (session->client->set->parsed_delete_type == POP3_DELETE_TYPE_FLAG)
+		session->deleted_kw = session->client->deleted_kw;
 	T_BEGIN {
 		ret = prepare(session);
 	} T_END;

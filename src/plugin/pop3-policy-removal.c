@@ -14,13 +14,39 @@
 
 static const char *const message_id_header[] = { "Message-ID", NULL };
 
-/* The UIDL that this session showed. */
-static const char *
-mail_uidl(struct pop3_policy_session *session, struct mail *mail, pool_t pool)
+/* If UIDLs were listed and kept (pop3_uidl_duplicates=rename), they are the
+   names that the client knows. Returns an array of them by sequence - 1, which
+   is as long as the highest sequence of the view, or NULL. */
+static const char *const *shown_uidls(const struct client *client)
 {
-	string_t *str = t_str_new(128);
+	const char **uidls;
+	uint32_t msgnum, seq;
 
-	if (pop3_policy_compat_uidl(session->client, mail, str) < 0)
+	if (client->message_uidls == NULL)
+		return NULL;
+	uidls = t_new(const char *, client->highest_seq);
+	for (msgnum = 0; msgnum < client->messages_count; msgnum++) {
+		seq = msgnum < client->msgnum_to_seq_map_count ?
+			client->msgnum_to_seq_map[msgnum] : msgnum + 1;
+		if (seq <= client->highest_seq)
+			uidls[seq - 1] = client->message_uidls[msgnum];
+	}
+	return uidls;
+}
+
+/* The UIDL that this session showed, or would show. */
+static const char *
+mail_uidl(struct pop3_policy_session *session, struct mail *mail,
+	  const char *const *uidls, pool_t pool)
+{
+	string_t *str;
+
+	if (uidls != NULL && mail->seq <= session->client->highest_seq &&
+	    uidls[mail->seq - 1] != NULL)
+		return p_strdup(pool, uidls[mail->seq - 1]);
+	str = t_str_new(128);
+	if (pop3_policy_compat_uidl(session->client, mail,
+				    session->uidvalidity, str) < 0)
 		return NULL;
 	return p_strdup(pool, str_c(str));
 }
@@ -28,7 +54,8 @@ mail_uidl(struct pop3_policy_session *session, struct mail *mail, pool_t pool)
 /* Returns 1 if described, 0 if there is no such message, -1 on error. */
 static int
 removal_describe(struct pop3_policy_session *session, struct mail *mail,
-		 pool_t pool, struct pop3_policy_removal *removal,
+		 const char *const *uidls, pool_t pool,
+		 struct pop3_policy_removal *removal,
 		 ARRAY_TYPE(seq_range) *mismatched)
 {
 	guid_128_t guid;
@@ -52,7 +79,7 @@ removal_describe(struct pop3_policy_session *session, struct mail *mail,
 		return 0;
 	}
 	removal->message_id = ret > 0 ? p_strdup(pool, message_id) : NULL;
-	removal->uidl = mail_uidl(session, mail, pool);
+	removal->uidl = mail_uidl(session, mail, uidls, pool);
 	return 1;
 }
 
@@ -64,6 +91,7 @@ int pop3_policy_removals_describe(struct pop3_policy_session *session,
 {
 	struct mailbox_header_lookup_ctx *headers;
 	struct mail *mail;
+	const char *const *uidls = shown_uidls(session->client);
 	unsigned int i = 0;
 	int ret = 1;
 
@@ -74,7 +102,7 @@ int pop3_policy_removals_describe(struct pop3_policy_session *session,
 
 	while (i < array_count(removals) && ret >= 0) {
 		T_BEGIN {
-			ret = removal_describe(session, mail, pool,
+			ret = removal_describe(session, mail, uidls, pool,
 				array_idx_modifiable(removals, i), mismatched);
 		} T_END;
 		if (ret > 0)

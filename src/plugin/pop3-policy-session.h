@@ -13,6 +13,7 @@
 
 struct client;
 struct mail_user;
+struct mail_search_context;
 struct mailbox;
 struct mailbox_transaction_context;
 struct pop3_policy_client;
@@ -99,6 +100,8 @@ struct pop3_policy_session {
 	bool filter;
 	ARRAY_TYPE(seq_range) hidden;
 	uint32_t view_from;
+	/* the search that has to see hidden messages too */
+	struct mail_search_context *unfiltered_search;
 
 	/* sent whole and not taken back by RSET, by time */
 	ARRAY(struct pop3_policy_fetched) fetched;

@@ -146,17 +146,18 @@ static void find_anchor(struct pop3_policy_session *session,
 			struct mailbox_transaction_context *t)
 {
 	struct mail *mail;
-	uint32_t count = mail_index_view_get_messages_count(t->view);
+	uint32_t uid, count = mail_index_view_get_messages_count(t->view);
 	guid_128_t guid;
 
-	if (count == 0 ||
-	    (session->drop != NULL && session->drop->anchor_uid != 0 &&
-	     session->drop->uidnext == session->uidnext))
+	if (count == 0)
+		return;
+	mail_index_lookup_uid(t->view, count, &uid);
+	if (session->drop != NULL && session->drop->anchor_uid >= uid)
 		return;
 	mail = mail_alloc(t, MAIL_FETCH_GUID, NULL);
 	mail_set_seq(mail, count);
 	if (pop3_policy_mail_guid(mail, guid) == 0) {
-		session->anchor_uid = mail->uid;
+		session->anchor_uid = uid;
 		guid_128_copy(session->anchor_guid, guid);
 	}
 	mail_free(&mail);
