@@ -75,7 +75,9 @@ const char *pop3_policy_fields_action(struct pop3_policy_fields *fields)
 						   POP3_POLICY_REQUIRED);
 	enum pop3_policy_action action;
 
-	if (value != NULL && pop3_policy_action_parse(value, &action) < 0)
+	/* "flag" is Dovecot's pop3_delete_type, not the policy's */
+	if (value != NULL && strcmp(value, "flag") != 0 &&
+	    pop3_policy_action_parse(value, &action) < 0)
 		pop3_policy_fields_wrong(fields, "action",
 					 "has an unknown word");
 	return value;
