@@ -43,6 +43,8 @@ def wait_service_blocked(host):
 def open_intent(owner, pop, background):
     """The session has sent QUIT, its intent is durable, and it goes no further
     for this time. Gives the answer to come. It must be the only session."""
+    wait_until(lambda: len(owner.host.pids("pop3")) == 1,
+               what="earlier sessions to be over")
     (pid,) = owner.host.pids("pop3")
     try:
         with chain_locked(owner.host):
