@@ -51,11 +51,15 @@ static void pop3_policy_db_notice(void *context, const PGresult *res)
 	struct pop3_policy_db *db = context;
 	const char *severity =
 		PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
 	T_BEGIN {
 		text = text == NULL ? "" : pop3_policy_db_one_line(text);
-		if (severity != NULL && strcmp(severity, "WARNING") == 0)
+		/* "57": the server is being stopped. The lost connection is
+		   reported as such. */
+		if (severity != NULL && strcmp(severity, "WARNING") == 0 &&
+		    (state == NULL || !str_begins(state, "57")))
 			e_warning(db->event, "%s", text);
 		else
 			e_debug(db->event, "%s", text);

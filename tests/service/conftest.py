@@ -67,8 +67,8 @@ def make_service(request, postgres):
             host.check_chains()
     for host in hosts:
         host.cleanup()
-        if host.pg is postgres:
-            postgres.drop_database(host.dbname)
+    for dbname in {host.dbname for host in hosts if host.pg is postgres}:
+        postgres.drop_database(dbname)
 
 
 @pytest.fixture

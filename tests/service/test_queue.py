@@ -210,7 +210,12 @@ def test_damaged_chain_file(make_service, new_session):
     service.write_settings()
     service.wait_log(r"damaged/chain does not hold a UUID")
     os.unlink(os.path.join(state, "chain"))
-    # the master waits, and then starts it for a client
-    client = service.client()
-    service.wait_log("The database can be used")
-    client.login(USER, new_session())
+
+    # the master waits for a while, and then starts it for a client
+    def client():
+        try:
+            return service.client()
+        except ConnectionError:
+            return None
+    wait_until(client, "the service to be started again").login(
+        USER, new_session())
