@@ -43,6 +43,7 @@ pop3_policy_record_session_create(const struct pop3_policy_record_session *data)
 		{ data->would_sizes, "{}" },
 		{ data->would_reasons, "{}" },
 		{ data->view_since, NULL },
+		{ data->view_window, NULL },
 	};
 	struct pop3_policy_record *record;
 	unsigned int i;

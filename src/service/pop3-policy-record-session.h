@@ -18,7 +18,7 @@ struct pop3_policy_record_session {
 	/* arrays; NULL: empty */
 	const char *uids, *guids, *sizes, *actions;
 	const char *would_uids, *would_guids, *would_sizes, *would_reasons;
-	const char *view_since;
+	const char *view_since, *view_window;
 };
 
 struct pop3_policy_record *

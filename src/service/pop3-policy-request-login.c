@@ -128,6 +128,9 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 	session->view_since = p_strdup(pool, pop3_policy_value_canonical(
 		POP3_POLICY_PARAM_VIEW_SINCE,
 		&login->policy.values[POP3_POLICY_PARAM_VIEW_SINCE]));
+	session->view_window = p_strdup(pool, pop3_policy_value_canonical(
+		POP3_POLICY_PARAM_VIEW_WINDOW,
+		&login->policy.values[POP3_POLICY_PARAM_VIEW_WINDOW]));
 	array_clear(&session->maildrops);
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
 		drop = array_append_space(&session->maildrops);

@@ -203,8 +203,10 @@ void pop3_policy_request_session(struct pop3_policy_request *request)
 		return;
 
 	session = pop3_policy_sessions_find(sessions, data.session);
-	if (session != NULL)
+	if (session != NULL) {
 		data.view_since = session->view_since;
+		data.view_window = session->view_window;
+	}
 	if (pop3_policy_session_is_poll(request, session, &data))
 		pop3_policy_session_count_poll(request, &data);
 	else {

@@ -21,8 +21,8 @@ struct pop3_policy_session {
 	const char *dsession, *auth_user, *rip, *device, *tls;
 	/* of the first LOGIN that was answered; NULL if none was */
 	const char *started;
-	/* canonical value of the policy's view_since; NULL if not known */
-	const char *view_since;
+	/* canonical values of the policy's; NULL if not known */
+	const char *view_since, *view_window;
 	ARRAY(struct pop3_policy_known_maildrop) maildrops;
 	/* intents that were sent, and have no outcome yet */
 	ARRAY_TYPE(seq_range) intents;

@@ -45,7 +45,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "float8, float8, text, uuid, bigint, bigint, bigint, bigint, "
 	  "bigint, uuid, int, int, int, bigint, int8multirange, "
 	  "int8multirange, bigint[], uuid[], bigint[], text[], bigint[], "
-	  "uuid[], bigint[], text[], float8", NULL },
+	  "uuid[], bigint[], text[], float8, bigint", NULL },
 	{ "record_polls",
 	  "float8[], text[], text[], text[], boolean[], int[], float8[]",
 	  NULL },

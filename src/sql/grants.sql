@@ -30,7 +30,7 @@ GRANT EXECUTE ON FUNCTION
                         bigint, bigint, bigint, uuid, int, int, int, bigint,
                         int8multirange, int8multirange, bigint[], uuid[],
                         bigint[], text[], bigint[], uuid[], bigint[], text[],
-                        float8),
+                        float8, bigint),
     pop3.record_polls(float8[], text[], text[], text[], boolean[], int[],
                       float8[]),
     pop3.record_imap_use(text[]),

@@ -259,6 +259,8 @@ CREATE TABLE pop3.maildrop (
     imap_used_at   timestamptz,
     view_since     timestamptz,
     view_since_uid bigint,
+    view_window    bigint,
+    view_window_uid bigint,
     sessions       bigint NOT NULL DEFAULT 0,
     retrievals     bigint NOT NULL DEFAULT 0,
     removals       bigint NOT NULL DEFAULT 0,
@@ -291,6 +293,10 @@ COMMENT ON COLUMN pop3.maildrop.view_since IS
     'Value of the parameter view_since that view_since_uid was found for';
 COMMENT ON COLUMN pop3.maildrop.view_since_uid IS
     'UIDs below it arrived before view_since; found once, so that the view is stable';
+COMMENT ON COLUMN pop3.maildrop.view_window IS
+    'Value of the parameter view_window, in seconds, that view_window_uid was found for';
+COMMENT ON COLUMN pop3.maildrop.view_window_uid IS
+    'UIDs below it have been in the mailbox for longer than view_window seconds; kept, so that they stay out of the view';
 COMMENT ON COLUMN pop3.maildrop.sessions IS 'Sessions recorded, polls excluded';
 COMMENT ON COLUMN pop3.maildrop.retrievals IS 'Messages retrieved, in total';
 COMMENT ON COLUMN pop3.maildrop.removals IS

@@ -223,7 +223,8 @@ class Service:
             "action": list(retrieved.values()),
             "would_uid": list(would), "would_guid": [guid(u) for u in would],
             "would_size": [100 * u for u in would],
-            "would_reason": list(would.values()), "view_since": -1.0}
+            "would_reason": list(would.values()), "view_since": -1.0,
+            "view_window": -1}
         values.update(args)
         self.write(1, "record_session", "seq", **values)
         return values

@@ -189,11 +189,24 @@ def test_view_since_is_stable_when_the_days_watermark_moves(db, service):
 def test_view_since_in_the_future_is_not_settled(db, service):
     service.session(uidnext=11)
     since = db.value("SELECT pop3.now()") + 100
-    assert service.state(view_since=since)[0].view_from == 11
+    assert service.state(view_since=since)[0].view_from == 2 ** 32 - 1
     service.session(uidnext=21, view_since=since)
     row = db.row("SELECT view_since, view_since_uid FROM pop3.maildrop")
     assert (row.view_since, row.view_since_uid) == (None, None)
-    assert service.state(view_since=since)[0].view_from == 21
+    assert service.state(view_since=since)[0].view_from == 2 ** 32 - 1
+
+
+def test_what_left_the_view_window_stays_out_of_it(db, service):
+    service.session(uidnext=11)
+    db.rows("SELECT pop3_test.age(%s, '2 minutes')", (USER,))
+    assert service.state(view_window=60)[0].view_from == 11
+    service.session(uidnext=21, view_window=60)
+    # the only watermark is of this moment now
+    assert service.state(view_window=60)[0].view_from == 11
+    assert service.state(view_window=30)[0].view_from == 11
+    assert service.state(view_window=90)[0].view_from is None
+    service.session(uidnext=22, view_window=90)
+    assert service.state(view_window=60)[0].view_from is None
 
 
 def test_mail_before_the_first_session_arrived_then(db, service):

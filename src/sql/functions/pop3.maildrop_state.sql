@@ -123,7 +123,11 @@ BEGIN
 
         view_from := nullif(greatest(
             m.window_uidnext,
+            CASE WHEN p_view_window BETWEEN 0 AND m.view_window
+                 THEN m.view_window_uid END,
             CASE WHEN v_since IS NULL THEN NULL
+                 -- nothing has arrived after a time that is still to come
+                 WHEN v_since > now() THEN 4294967295
                  WHEN m.view_since = v_since THEN m.view_since_uid
                  ELSE m.since_uidnext END), 1);
         before_uid := CASE WHEN p_unretrieved_own_scope OR

@@ -53,6 +53,7 @@ BEGIN
         UPDATE pop3.maildrop d
            SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
                messages = NULL, view_since = NULL, view_since_uid = NULL,
+               view_window = NULL, view_window_uid = NULL,
                retrieved = d.retrieved *
                            int8multirange(int8range(1,
                                                     greatest(p_uidnext, 1))),

@@ -8,8 +8,8 @@
 --
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
 -- the login, in the row of that day (UTC) if there is one. view_since is
--- resolved before that, once, so that moving the day's watermark does not let
--- messages reappear.
+-- resolved before that, once, and what has left the view_window is kept, so that
+-- moving the day's watermark does not let messages reappear.
 -- Calls: maildrop_find. Tables: writes session, audit, maildrop, message,
 -- watermark, would_remove.
 
@@ -23,7 +23,7 @@ CREATE FUNCTION pop3.record_session(
     p_fetched int8multirange, p_removed int8multirange, p_uid bigint[],
     p_guid uuid[], p_size bigint[], p_action text[], p_would_uid bigint[],
     p_would_guid uuid[], p_would_size bigint[], p_would_reason text[],
-    p_view_since float8)
+    p_view_since float8, p_view_window bigint)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -37,6 +37,7 @@ DECLARE
     v_new bigint := 0;
     v_since timestamptz;
     v_since_uid bigint;
+    v_window_uid bigint;
     v_mark pop3.watermark;
     v_at timestamptz;
     v_maildrop bigint;
@@ -146,6 +147,18 @@ BEGIN
         END IF;
     END IF;
 
+    IF p_view_window >= 0 THEN
+        SELECT greatest(w.uidnext,
+                        CASE WHEN p_view_window <= m.view_window
+                             THEN m.view_window_uid END)
+          INTO v_window_uid
+          FROM (SELECT max(k.uidnext) AS uidnext
+                  FROM pop3.watermark k
+                 WHERE k.maildrop_id = m.maildrop_id
+                   AND k.at <= least(v_started, now()) -
+                               make_interval(secs => p_view_window)) w;
+    END IF;
+
     IF p_uidnext IS NOT NULL THEN
         SELECT w.* INTO v_mark FROM pop3.watermark w
          WHERE w.maildrop_id = m.maildrop_id ORDER BY w.at DESC LIMIT 1;
@@ -180,6 +193,8 @@ BEGIN
            view_since = coalesce(v_since, d.view_since),
            view_since_uid = CASE WHEN v_since IS NULL THEN d.view_since_uid
                                  ELSE v_since_uid END,
+           view_window = nullif(p_view_window, -1),
+           view_window_uid = v_window_uid,
            sessions = d.sessions + 1,
            retrievals = d.retrievals + v_retrievals,
            retrieved = d.retrieved + coalesce(v_retrieved, '{}'),
@@ -188,5 +203,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean, text, float8, float8, text, uuid, bigint, bigint, bigint, bigint, bigint, uuid, int, int, int, bigint, int8multirange, int8multirange, bigint[], uuid[], bigint[], text[], bigint[], uuid[], bigint[], text[], float8) IS
+COMMENT ON FUNCTION pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean, text, float8, float8, text, uuid, bigint, bigint, bigint, bigint, bigint, uuid, int, int, int, bigint, int8multirange, int8multirange, bigint[], uuid[], bigint[], text[], bigint[], uuid[], bigint[], text[], float8, bigint) IS
     'Record a session at its end, with retrievals, watermark and maildrop. One sequence number';
