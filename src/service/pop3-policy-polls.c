@@ -12,7 +12,6 @@
 #define POP3_POLICY_POLLS_MAX 50000
 /* Counters in one record. */
 #define POP3_POLICY_POLLS_CHUNK 1000
-#define POP3_POLICY_VIEW_SINCE_MAX 100000
 #define POP3_POLICY_HOUR_SECS 3600
 
 struct pop3_policy_poll_counter {
@@ -28,10 +27,6 @@ struct pop3_policy_polls {
 	struct timeout *to;
 	pool_t pool;
 	HASH_TABLE(char *, struct pop3_policy_poll_counter *) counters;
-
-	pool_t view_since_pool;
-	/* maildrop id and value */
-	HASH_TABLE(char *, void *) view_since;
 };
 
 struct pop3_policy_polls *
@@ -43,10 +38,6 @@ pop3_policy_polls_init(struct pop3_policy_writer *writer, unsigned int interval)
 	polls->writer = writer;
 	polls->pool = pool_alloconly_create("pop3 policy polls", 16384);
 	hash_table_create(&polls->counters, default_pool, 0, str_hash, strcmp);
-	polls->view_since_pool =
-		pool_alloconly_create("pop3 policy view_since", 4096);
-	hash_table_create(&polls->view_since, default_pool, 0, str_hash,
-			  strcmp);
 	polls->to = timeout_add_short(interval * 1000, pop3_policy_polls_flush,
 				polls);
 	return polls;
@@ -60,9 +51,7 @@ void pop3_policy_polls_deinit(struct pop3_policy_polls **_polls)
 	pop3_policy_polls_flush(polls);
 	timeout_remove(&polls->to);
 	hash_table_destroy(&polls->counters);
-	hash_table_destroy(&polls->view_since);
 	pool_unref(&polls->pool);
-	pool_unref(&polls->view_since_pool);
 	i_free(polls);
 }
 
@@ -164,25 +153,4 @@ void pop3_policy_polls_flush(struct pop3_policy_polls *polls)
 	pop3_policy_polls_arrays_write(polls, &arrays);
 	hash_table_clear(polls->counters, FALSE);
 	p_clear(polls->pool);
-}
-
-bool pop3_policy_polls_view_since(struct pop3_policy_polls *polls,
-				  const char *maildrop, const char *view_since,
-				  bool recorded)
-{
-	const char *key = t_strconcat(maildrop, ":", view_since, NULL);
-
-	if (hash_table_lookup(polls->view_since, key) != NULL)
-		return TRUE;
-	if (!recorded)
-		return FALSE;
-	if (hash_table_count(polls->view_since) >=
-	    POP3_POLICY_VIEW_SINCE_MAX) {
-		hash_table_clear(polls->view_since, TRUE);
-		p_clear(polls->view_since_pool);
-	}
-	hash_table_insert(polls->view_since,
-			  p_strdup(polls->view_since_pool, key),
-			  POINTER_CAST(1));
-	return FALSE;
 }

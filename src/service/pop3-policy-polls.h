@@ -28,11 +28,4 @@ void pop3_policy_polls_add(struct pop3_policy_polls *polls,
 /* Queue the records. */
 void pop3_policy_polls_flush(struct pop3_policy_polls *polls);
 
-/* A session row of the maildrop resolves the policy's view_since in the
-   database; polls do not. Returns TRUE if a session with this value was
-   recorded before, by this process, and notes it if `recorded'. */
-bool pop3_policy_polls_view_since(struct pop3_policy_polls *polls,
-				  const char *maildrop, const char *view_since,
-				  bool recorded);
-
 #endif

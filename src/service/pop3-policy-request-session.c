@@ -153,16 +153,12 @@ pop3_policy_session_is_poll(struct pop3_policy_request *request,
 	    strcmp(data->removed, "{}") != 0)
 		return FALSE;
 	drop = pop3_policy_session_maildrop(session, data);
-	if (drop == NULL || data->uidnext == NULL || data->messages == NULL ||
-	    null_strcmp(drop->uidnext, data->uidnext) != 0 ||
-	    (data->uidnext_end != NULL &&
-	     strcmp(data->uidnext, data->uidnext_end) != 0) ||
-	    null_strcmp(drop->messages, data->messages) != 0)
-		return FALSE;
-	/* the watermark that view_since means is looked up once, with a row */
-	return strcmp(session->view_since, "-1") == 0 ||
-		pop3_policy_polls_view_since(request->service->polls, drop->id,
-					     session->view_since, TRUE);
+	return drop != NULL && data->uidnext != NULL &&
+		data->messages != NULL &&
+		null_strcmp(drop->uidnext, data->uidnext) == 0 &&
+		(data->uidnext_end == NULL ||
+		 strcmp(data->uidnext, data->uidnext_end) == 0) &&
+		null_strcmp(drop->messages, data->messages) == 0;
 }
 
 static void

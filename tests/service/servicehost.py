@@ -25,7 +25,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get("POP3_POLICY_BUILDDIR", TOP)
 ASAN = os.environ.get("POP3_POLICY_ASAN") == "yes"
-# a command to run the service under, "valgrind ..." for example
+# a command to run the service under, for example "/usr/bin/valgrind -q
+# --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect"
 WRAPPER = os.environ.get("POP3_POLICY_SERVICE_WRAPPER", "")
 
 PR_SET_PDEATHSIG = 1
@@ -251,6 +252,8 @@ class ServiceHost:
         self.process = None
         # a service that the master starts while it is being killed itself
         self.expected = [r"net_connect_unix\(.*Connection refused"]
+        if WRAPPER:
+            self.expected.append("Starting to connect took")
         self._clients = []
 
     def path(self, *names):

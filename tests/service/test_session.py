@@ -2,7 +2,6 @@
 """SESSION and IMAP: sessions, polls, and what a client leaves behind."""
 
 import signal
-import time
 
 import pytest
 
@@ -128,18 +127,33 @@ def test_first_session_is_no_poll(service, client, new_session):
     assert client.login(USER, new_session()).items_of("maildrop") != []
 
 
-def test_new_view_since_is_resolved_before_polls(service, client,
-                                                 new_session):
+def test_view_is_the_same_after_polls(service, client, new_session):
+    """They resolve nothing, but also move no watermark."""
     known_user(client, new_session)
-    service.sql("SELECT pop3.set_policy(%s, 'view_since', '2020-01-01')",
-                (USER,))
-    poll(client, new_session)
+    service.wait_sessions(USER, 1)
+    service.sql("SELECT pop3_test.age(%s, '40 days')", (USER,))
+    session = new_session()
+    login = client.login(USER, session)
+    client.session(USER, session, login["now"], uidnext=15, uidnext_end=15,
+                   messages=14)
     service.wait_sessions(USER, 2)
-    assert service.value("SELECT view_since_uid FROM pop3.maildrop") == 1
-    poll(client, new_session)
-    poll(client, new_session)
-    time.sleep(0.2)
-    assert len(rows(service, "1")) == 2
+    service.sql("SELECT pop3_test.age(%s, '20 days')", (USER,))
+    service.sql("SELECT pop3.set_policy(%s, 'view_since', "
+                "(now() - interval '30 days')::date::text)", (USER,))
+
+    def view():
+        return client.login(USER, new_session()).items_of(
+            "maildrop")[0]["view_from"]
+    assert view() == "11"
+    for _ in range(3):
+        poll(client, new_session, uidnext=15, uidnext_end=15, messages=14)
+    assert view() == "11"
+    session = new_session()
+    login = client.login(USER, session)
+    client.session(USER, session, login["now"], uidnext=17, uidnext_end=17,
+                   messages=16)
+    assert view() == "11"
+    assert len(rows(service, "1")) == 3
 
 
 def test_session_lost_with_its_process(service, client, new_session):
