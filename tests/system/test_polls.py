@@ -88,6 +88,24 @@ def test_new_mail_is_no_poll(owner):
     assert len(owner.host.sessions(owner.name)) == 2
 
 
+def test_loss_of_mail_is_no_poll(owner):
+    owner.host.doveadm("expunge", "-u", owner.name, "mailbox", "INBOX",
+                       "uid", "1")
+    assert owner.poll() == []
+    assert owner.ended(retr=0)["messages"] == 0
+    owner.poll()
+    wait_polls(owner, 1)
+
+
+def test_other_mail_is_no_poll(owner):
+    owner.deliver(1)
+    owner.host.doveadm("expunge", "-u", owner.name, "mailbox", "INBOX",
+                       "uid", "1")
+    assert owner.poll() == [2]
+    session = owner.ended(retr=0)
+    assert (session["uidnext"], session["messages"]) == (3, 1)
+
+
 def test_what_does_something_is_no_poll(owner):
     with owner.pop3() as pop:
         pop.top(1, 0)
@@ -103,6 +121,14 @@ def test_what_does_something_is_no_poll(owner):
     owner.poll()
     wait_polls(owner, 1)
     assert len(owner.host.sessions(owner.name)) == 4
+
+
+def test_session_without_quit_is_no_poll(owner):
+    """Clients that never QUIT are known by such rows."""
+    pop = owner.pop3()
+    assert pop.stat()[0] == 1
+    pop.drop()
+    assert owner.ended(ended_by="drop")["retr"] == 0
 
 
 def test_expiry_is_no_poll(owner):
