@@ -188,6 +188,10 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	struct pop3_policy_login *login = request->context;
 	const struct pop3_policy *policy = &login->policy;
 	const char *params[8], *error;
+	const struct pop3_policy_query query = {
+		POP3_POLICY_STMT_MAILDROP_STATE, params,
+		pop3_policy_login_state
+	};
 
 	if (pop3_policy_login_merge(request->pool, result, login,
 				    &error) < 0) {
@@ -208,26 +212,29 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	params[5] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_SINCE);
 	params[6] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_WINDOW);
 	params[7] = dec2str(POP3_POLICY_MAX_DUE);
-	pop3_policy_request_query(request, POP3_POLICY_STMT_MAILDROP_STATE,
-				  params, pop3_policy_login_state);
+	pop3_policy_request_query(request, &query, 1);
 }
 
 static void pop3_policy_login_now(struct pop3_policy_request *request,
 				  const struct pop3_policy_db_result *result)
 {
 	struct pop3_policy_login *login = request->context;
-	const char *params[1] = { login->user };
 
 	login->now = p_strdup(request->pool,
 			      pop3_policy_db_result_get(result, 0, 0));
-	pop3_policy_request_query(request, POP3_POLICY_STMT_POLICY_ROWS,
-				  params, pop3_policy_login_rows);
 }
 
 static void pop3_policy_login_ask(struct pop3_policy_request *request)
 {
-	pop3_policy_request_query(request, POP3_POLICY_STMT_NOW, NULL,
-				  pop3_policy_login_now);
+	struct pop3_policy_login *login = request->context;
+	const char *params[] = { login->user };
+	const struct pop3_policy_query queries[] = {
+		{ POP3_POLICY_STMT_NOW, NULL, pop3_policy_login_now },
+		{ POP3_POLICY_STMT_POLICY_ROWS, params,
+		  pop3_policy_login_rows },
+	};
+
+	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
 }
 
 static void pop3_policy_login_written(void *context)

@@ -61,10 +61,12 @@ static void pop3_policy_uids_tracked(struct pop3_policy_request *request,
 
 static void pop3_policy_uids_ready(struct pop3_policy_request *request)
 {
-	const char *params[1] = { request->context };
+	const char *params[] = { request->context };
+	const struct pop3_policy_query query = {
+		POP3_POLICY_STMT_TRACKED, params, pop3_policy_uids_tracked
+	};
 
-	pop3_policy_request_query(request, POP3_POLICY_STMT_TRACKED, params,
-				  pop3_policy_uids_tracked);
+	pop3_policy_request_query(request, &query, 1);
 }
 
 void pop3_policy_request_uids(struct pop3_policy_request *request)

@@ -263,7 +263,7 @@ void pop3_policy_request_when_ready(struct pop3_policy_request *request,
 	pop3_policy_request_unref(&request);
 }
 
-struct pop3_policy_request_query {
+struct pop3_policy_sent_query {
 	struct pop3_policy_request *request;
 	pop3_policy_request_result_t *callback;
 };
@@ -271,12 +271,12 @@ struct pop3_policy_request_query {
 static void pop3_policy_request_result(struct pop3_policy_db_result *result,
 				       void *context)
 {
-	struct pop3_policy_request_query *query = context;
-	struct pop3_policy_request *request = query->request;
+	struct pop3_policy_sent_query *sent = context;
+	struct pop3_policy_request *request = sent->request;
 
 	if (!request->ended) {
 		if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_OK)
-			query->callback(request, result);
+			sent->callback(request, result);
 		else {
 			const char *text = t_strdup_printf("%s: %s",
 				request->message->head.name,
@@ -294,25 +294,27 @@ static void pop3_policy_request_result(struct pop3_policy_db_result *result,
 }
 
 void pop3_policy_request_query(struct pop3_policy_request *request,
-			       enum pop3_policy_stmt stmt,
-			       const char *const *params,
-			       pop3_policy_request_result_t *callback)
+			       const struct pop3_policy_query *queries,
+			       unsigned int count)
 {
 	struct pop3_policy_db *db =
 		pop3_policy_pool_reader(request->service->pool);
-	struct pop3_policy_request_query *query;
+	struct pop3_policy_sent_query *sent;
+	unsigned int i;
 
 	if (db == NULL) {
 		pop3_policy_request_fail_temp(request,
 			"the database cannot be reached");
 		return;
 	}
-	query = p_new(request->pool, struct pop3_policy_request_query, 1);
-	query->request = request;
-	query->callback = callback;
-	pop3_policy_request_ref(request);
-	pop3_policy_db_send(db, stmt, params, pop3_policy_request_result,
-			    query);
+	for (i = 0; i < count; i++) {
+		sent = p_new(request->pool, struct pop3_policy_sent_query, 1);
+		sent->request = request;
+		sent->callback = queries[i].callback;
+		pop3_policy_request_ref(request);
+		pop3_policy_db_send(db, queries[i].stmt, queries[i].params,
+				    pop3_policy_request_result, sent);
+	}
 	pop3_policy_db_sync(db, NULL, NULL);
 }
 

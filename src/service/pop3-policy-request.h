@@ -76,15 +76,20 @@ bool pop3_policy_request_is_invalid(struct pop3_policy_request *request,
 /* Call back once the database can be used; if it cannot, the request fails. */
 void pop3_policy_request_when_ready(struct pop3_policy_request *request,
 				    pop3_policy_request_callback_t *callback);
-/* Send a statement on a reader, alone in its transaction. The callback is not
-   called if the request has ended; a statement that fails ends it. */
+/* Send statements on one reader, in one transaction and one round trip. Their
+   callbacks are called in turn, unless the request has ended; a statement that
+   fails ends it. */
 typedef void
 pop3_policy_request_result_t(struct pop3_policy_request *request,
 			     const struct pop3_policy_db_result *result);
+struct pop3_policy_query {
+	enum pop3_policy_stmt stmt;
+	const char *const *params;
+	pop3_policy_request_result_t *callback;
+};
 void pop3_policy_request_query(struct pop3_policy_request *request,
-			       enum pop3_policy_stmt stmt,
-			       const char *const *params,
-			       pop3_policy_request_result_t *callback);
+			       const struct pop3_policy_query *queries,
+			       unsigned int count);
 /* Queue a record and wait for it. */
 void pop3_policy_request_write(struct pop3_policy_request *request,
 			       struct pop3_policy_record *record,

@@ -183,10 +183,13 @@ pop3_policy_set_line(pool_t pool, const char *line,
 		return -1;
 	}
 	if (!pop3_policy_set_apply(pool, def, value, set, &detail)) {
-		*error_r = t_strdup_printf("%s = %s: allowed is %s%s%s",
-			def->name, value, def->allowed,
-			detail == NULL ? "" : "; ",
-			detail == NULL ? "" : detail);
+		/* with a detail: a connection string may hold a password,
+		   which must not get into the log */
+		*error_r = detail != NULL ?
+			t_strdup_printf("%s: allowed is %s; %s", def->name,
+					def->allowed, detail) :
+			t_strdup_printf("%s = %s: allowed is %s", def->name,
+					value, def->allowed);
 		return -1;
 	}
 	return 0;

@@ -308,3 +308,28 @@ def test_records_kept_while_away(own_service, own_postgres, new_session):
         "SELECT count(*) FROM (SELECT lower(fetched) AS uid, "
         "lag(lower(fetched)) OVER (ORDER BY seq) AS before "
         "FROM pop3.session) s WHERE uid <= before") == 0
+
+
+def test_too_many_records_while_away(own_service, own_postgres, new_session):
+    """Sessions are dropped then, an outcome never is."""
+    service = own_service
+    service.expect(AWAY, "no more are kept", "were dropped while",
+                   r"child \d+ killed with signal 9")
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    client.intent(USER, session, login["version"], [1])
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    client.outcome(USER, session)
+    line = ("SESSION\t0\tuser=many@example.org\tsession=%032x\t"
+            "started=%.3f\tended_by=drop\tretr=1\n")
+    for start in range(0, 101000, 1000):
+        client.send_raw("".join(line % (number + 1, time.time())
+                                for number in range(start, start + 1000)))
+    service.wait_log("no more are kept")
+    own_postgres.start()
+    service.wait_audit(USER, ["intent", "committed"])
+    service.wait_log(r"\d+ records were dropped while the database was away")
+    # the others would take their time
+    service.kill()

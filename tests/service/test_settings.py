@@ -23,13 +23,21 @@ USER = "jane@example.org"
     ("poll_interval", "2 hours", "a time from 1 s to 1 hour"),
     ("query_timeout", "5 weeks", "a time from 100 ms to 1 min"),
     ("record_polls", "maybe", "yes or no"),
-    ("connect", "host=x nonsense=1", "a libpq connection string"),
 ])
 def test_wrong_value(make_service, name, value, allowed):
     service = make_service(wait=False, settings={name: value})
     service.expect("Fatal: ", "command startup failed")
     service.wait_log(r"Fatal: \S+pop3-policy\.conf\.ext line \d+: %s = %s: "
                      "allowed is %s" % (name, re.escape(value), allowed))
+
+
+def test_wrong_connection_string(make_service):
+    service = make_service(wait=False, settings={
+        "connect": "password=secret nonsense=1"})
+    service.expect("Fatal: ", "command startup failed")
+    service.wait_log("connect: allowed is a libpq connection string; "
+                     'invalid connection option "nonsense"')
+    assert "secret" not in service.log()
 
 
 @pytest.mark.parametrize("line, text", [
