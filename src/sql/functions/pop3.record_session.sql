@@ -8,8 +8,8 @@
 --
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
 -- the login, in the row of that day (UTC) if there is one. view_since is
--- resolved before that, once, and what has left the view_window is kept, so that
--- moving the day's watermark does not let messages reappear.
+-- resolved before that, once, and what has left the view_window is kept, so
+-- that moving the day's watermark does not let messages reappear.
 -- Calls: maildrop_find. Tables: writes session, audit, maildrop, message,
 -- watermark, would_remove.
 
