@@ -12,7 +12,7 @@
 
 struct pop3_policy_sessions {
 	struct pop3_policy_service *service;
-	HASH_TABLE(const char *, struct pop3_policy_session *) hash;
+	HASH_TABLE(char *, struct pop3_policy_session *) hash;
 };
 
 struct pop3_policy_sessions *
@@ -123,7 +123,7 @@ void pop3_policy_sessions_deinit(struct pop3_policy_sessions **_sessions)
 	struct pop3_policy_sessions *sessions = *_sessions;
 	struct hash_iterate_context *iter;
 	struct pop3_policy_session *session;
-	const char *id;
+	char *id;
 
 	*_sessions = NULL;
 	iter = hash_table_iterate_init(sessions->hash);

@@ -17,7 +17,8 @@ struct pop3_policy_known_maildrop {
 
 struct pop3_policy_session {
 	pool_t pool;
-	const char *id, *user;
+	char *id;
+	const char *user;
 	const char *dsession, *auth_user, *rip, *device, *tls;
 	/* of the first LOGIN that was answered; NULL if none was */
 	const char *started;
