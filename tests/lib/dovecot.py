@@ -189,6 +189,9 @@ def work_directory(directory=None):
         directory = tempfile.mkdtemp(prefix="pop3-host-")
     else:
         directory = os.path.abspath(directory)
+        if re.search(r"[\s%$#\"'\\]", directory):
+            raise Failure("%s: a private host needs a directory whose name "
+                          "has none of space %% $ # \" ' \\" % directory)
         if os.path.islink(directory) and os.path.isdir(directory):
             # made by an earlier start
             directory = os.path.realpath(directory)
@@ -203,9 +206,6 @@ def work_directory(directory=None):
         else:
             os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
-    if re.search(r"[\s%$#\"'\\]", directory):
-        raise Failure("%s: a private host needs a directory whose name has "
-                      "none of space %% $ # \" ' \\" % directory)
     return directory
 
 
