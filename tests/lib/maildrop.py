@@ -18,6 +18,7 @@ import glob
 import hashlib
 import itertools
 import os
+import poplib
 import shutil
 import signal
 import subprocess
@@ -125,6 +126,20 @@ class Maildrop:
         with self.host.pop3(self.user) as pop:
             self._unsettled = True
             return list(self.numbers(pop))
+
+    def view_when_accepted(self, timeout=30):
+        """What view() returns, as soon as a login is accepted. A refusal must
+        be a passing one, and ask to wait."""
+        def attempt():
+            try:
+                return (self.view(),)
+            except poplib.error_proto as error:
+                text = error.args[0].decode()
+                if not text.startswith("-ERR [SYS/TEMP]") or \
+                   "wait" not in text:
+                    raise Failure("refused by: " + text) from error
+                return None
+        return wait_until(attempt, timeout, "a login that is accepted")[0]
 
     def stored(self, mailbox="INBOX"):
         """{UID: GUID} of what is in the mailbox. Looks by doveadm, which is
@@ -396,6 +411,23 @@ def intents_held(host):
     """Let the service record nothing, as a slow database does: intents wait,
     questions are answered."""
     return database_lock(host, "LOCK TABLE pop3.chain IN EXCLUSIVE MODE")
+
+
+@contextlib.contextmanager
+def intents_refused(host, user):
+    """The database refuses the intents of a user."""
+    name = "refuse%d" % next(_numbers)
+    host.sql("CREATE FUNCTION public.%s() RETURNS trigger LANGUAGE plpgsql "
+             "AS $f$ BEGIN IF NEW.username = '%s' THEN "
+             "RAISE EXCEPTION 'no intents today'; END IF; RETURN NEW; "
+             "END $f$; CREATE TRIGGER %s BEFORE INSERT ON pop3.intent "
+             "FOR EACH ROW EXECUTE FUNCTION public.%s()" % (
+                 name, user, name, name))
+    try:
+        yield
+    finally:
+        host.sql("DROP TRIGGER %s ON pop3.intent; DROP FUNCTION public.%s()" %
+                 (name, name))
 
 
 def wait_blocked(host):

@@ -4,6 +4,7 @@
 host        a private host with default settings, shared by the tests of a
             run (of a worker with pytest-xdist)
 make_host   makes hosts with other settings: make_host(mail_format="mdbox")
+make_module_host  the same for the fixtures of a module
 user        a user name of the test's own
 owner       the Owner of that user's mailbox on `host'
 
@@ -64,10 +65,8 @@ def host(_shared_host, _no_crash):
     return _shared_host
 
 
-@pytest.fixture
-def make_host(request, _no_crash):
-    """make_host(**options of PrivateHost): a running host for this test. Its
-    database is in the shared PostgreSQL unless own_pg=True."""
+def _make_hosts(request):
+    """Yields a function that makes hosts, and ends them."""
     made = []
 
     def make(own_pg=False, **options):
@@ -81,6 +80,19 @@ def make_host(request, _no_crash):
     for host in made:
         _end(host)
     assert not crashed, "in the log:\n" + "\n".join(crashed)
+
+
+@pytest.fixture
+def make_host(request, _no_crash):
+    """make_host(**options of PrivateHost): a running host for this test. Its
+    database is in the shared PostgreSQL unless own_pg=True."""
+    yield from _make_hosts(request)
+
+
+@pytest.fixture(scope="module")
+def make_module_host(request):
+    """The same, for fixtures whose hosts the tests of a file share."""
+    yield from _make_hosts(request)
 
 
 @pytest.fixture

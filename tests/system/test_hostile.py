@@ -15,16 +15,9 @@ MESSAGES = 3
 
 
 @pytest.fixture(scope="module")
-def pair(request):
+def pair(make_module_host):
     """The same maildrop on a host with the plugin and on one without."""
-    import conftest
-    with_policy = conftest._start(
-        pg=request.getfixturevalue("postgres"))
-    without = conftest._start(policy=False)
-    yield with_policy, without
-    for host in (with_policy, without):
-        assert host.crashes() == []
-        conftest._end(host)
+    return make_module_host(), make_module_host(policy=False)
 
 
 def talk(host, user, data):

@@ -195,6 +195,21 @@ def test_highest_uid_seen_by_a_dropped_session(host, user, drop):
     assert [uid for uid in drop.intended() if uid >= 4] == []
 
 
+def test_client_that_never_quits(host, user, drop):
+    """Its sessions date the UIDs all the same."""
+    host.set_policy(user, "expire_unretrieved", "60d")
+    drop.session(end="drop")
+    copy = drop.copy()
+    drop.deliver(3)
+    drop.session(end="drop")
+    assert known_uidnext(drop) == 7
+    drop.put_back(copy)
+    drop.deliver(4)
+    drop.age("60 days")
+    assert [uid for uid in drop.view() if uid >= 4] == [4, 5, 6, 7]
+    assert [uid for uid in drop.intended() if uid >= 4] == []
+
+
 def test_last_message_is_gone_since(host, user, drop):
     """The highest known UID is that of a message that the client deleted."""
     host.set_policies(user, on_dele="delete", expire_unretrieved="60d")
@@ -208,6 +223,24 @@ def test_last_message_is_gone_since(host, user, drop):
     assert [uid for uid in drop.view() if uid >= 4] == [4, 5, 6, 7]
     assert drop.events("intent") == [
         ("intent", uid, "dele") for uid in (4, 5, 6)]
+
+
+def test_removed_messages_come_back(host, user, drop):
+    """A copy that is as new as what is known: nothing was put back that
+    would have another UID. What was removed is listed again, what is hidden
+    stays hidden."""
+    drop.session(dele=[2])
+    copy = drop.copy()
+    host.set_policies(user, on_retrieve="delete", on_dele="delete")
+    drop.session(retr=[1, 3])
+    assert drop.uids() == [2]
+    drop.put_back(copy)
+    assert drop.view() == [1, 3]
+    assert drop.hidden() == [2]
+    assert drop.events("rollback") == []
+    drop.session(retr=[1])
+    assert drop.view() == [3]
+    assert drop.uids() == [2, 3]
 
 
 def test_audit_says_what_happened(host, user, drop):

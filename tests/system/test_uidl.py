@@ -3,11 +3,12 @@
 of, and the audit has them as the client saw them."""
 
 import os
+import poplib
 import re
 
 import pytest
 
-from maildrop import Maildrop, listing, subject
+from maildrop import Maildrop, intents_refused, listing, subject
 
 FORMATS = [
     ("sdbox", "%08Xu%08Xv"), ("sdbox", "%g"), ("sdbox", "%v-%u"),
@@ -139,6 +140,25 @@ def test_rename_with_a_former_one_hidden(renaming, hidden):
         assert list(listing(pop).values()) == [
             uidl for number, uidl in uidls.items() if number != hidden]
     assert audited(renaming) == [uidls[hidden]]
+
+
+def test_rename_with_a_deleted_flag(make_host, user):
+    """Dovecot does not number messages that have the keyword. Nor does it
+    once another message is hidden."""
+    host = make_host(settings={
+        "pop3_uidl_format": "%g", "pop3_uidl_duplicates": "rename",
+        **DELETED_FLAG})
+    drop = Maildrop(host, user)
+    host.set_policy(user, "on_dele", "hide")
+    drop.deliver(2)
+    add_copies(drop, 1, 2)
+    host.doveadm("flags", "add", "-u", user, "$POP3Deleted", "mailbox",
+                 "INBOX", "uid", "1")
+    guids = drop.stored()
+    uidls = hide(drop, 1)
+    assert uidls == {1: guids[2], 2: guids[1], 3: guids[1] + "-2"}
+    with host.pop3(user) as pop:
+        assert listing(pop) == {1: uidls[2], 2: uidls[3]}
 
 
 def test_duplicates_allowed(make_host, user):
@@ -275,7 +295,8 @@ def keywords(drop):
 
 def test_deleted_flag_with_expunge(make_host, user):
     """Messages that had the keyword before are not listed; DELE expunges."""
-    host = make_host(settings=DELETED_FLAG)
+    host = make_host(settings={**DELETED_FLAG,
+                               "pop3_delete_type": "expunge"})
     drop = Maildrop(host, user)
     drop.deliver(6)
     host.doveadm("flags", "add", "-u", user, "$POP3Deleted", "mailbox",
@@ -291,9 +312,11 @@ def test_deleted_flag_with_expunge(make_host, user):
     assert drop.hidden() == [1, 4]
 
 
-def test_delete_type_flag(make_host, user):
+@pytest.mark.parametrize("delete_type", ["default", "flag"])
+def test_delete_type_flag(make_host, user, delete_type):
     """DELE sets the keyword, with an intent; policy still removes."""
-    host = make_host(settings={**DELETED_FLAG, "pop3_delete_type": "flag"})
+    host = make_host(settings={**DELETED_FLAG,
+                               "pop3_delete_type": delete_type})
     drop = Maildrop(host, user)
     host.set_policies(user, on_retrieve="delete")
     drop.deliver(5)
@@ -326,19 +349,11 @@ def test_delete_type_flag_without_intent(make_host, user):
     host = make_host(settings={**DELETED_FLAG, "pop3_delete_type": "flag"})
     drop = Maildrop(host, user)
     drop.deliver(2)
-    host.sql("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pop3 "
-             "FROM pop3_service")
-    ((function,),) = host.sql("SELECT oid::regprocedure::text FROM pg_proc "
-                              "WHERE proname = 'record_intent'")
-    granted = host.sql("SELECT oid::regprocedure::text FROM pg_proc WHERE "
-                       "pronamespace = 'pop3'::regnamespace")
-    host.sql("GRANT EXECUTE ON FUNCTION %s TO pop3_service" % ", ".join(
-        name for name, in granted if name != function))
-    import poplib
     pop = host.pop3(user)
     pop.dele(1)
-    with pytest.raises(poplib.error_proto, match=r"\[SYS/TEMP\]"):
-        pop.quit()
+    with intents_refused(host, user):
+        with pytest.raises(poplib.error_proto, match=r"\[SYS/TEMP\]"):
+            pop.quit()
     assert keywords(drop) == {1: False, 2: False}
     assert drop.view() == [1, 2]
 
