@@ -20,6 +20,10 @@ struct mail_user;
 int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
 			    uint32_t uidvalidity, string_t *dest);
 
+/* TRUE if a master user logged in as this user. Dovecot sets auth_user for
+   ordinary users as well, when the login name was changed. */
+bool pop3_policy_compat_is_master(struct mail_user *user);
+
 /* One of the plugin's settings as text, NULL if it is not set. */
 const char *pop3_policy_compat_setting(struct mail_user *user,
 				       const char *name);

@@ -96,7 +96,8 @@
    and items "message", in UID order:
        uid= guid= (message GUID) size= action= reason= uidl= message_id=
    OK: lease= seconds during which the mailbox commit may be done; count from
-   before the request was sent and stay well below it. FAIL stale, temp,
+   before the request was first sent (a repeated one gets the full lease as
+   answer) and stay well below it. FAIL stale, temp,
    invalid, fenced.
 
    ---- OUTCOME: what became of an own intent ----------------------------

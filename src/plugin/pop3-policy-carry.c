@@ -118,6 +118,9 @@ static void carry_match(struct carry *carry,
 	pop3_policy_wire_num(carry->items, "old", uid);
 	pop3_policy_wire_num(carry->items, "new", message->uid);
 	pop3_policy_wire_end(carry->items);
+	/* Some may have been restored by an administrator: none is taken away
+	   by on_retrieve in this session. */
+	seq_range_array_add(&carry->new->spared, message->uid);
 	if (pop3_policy_wire_get_flag(state, "hidden")) {
 		seq_range_array_add(&carry->new->hidden, message->uid);
 		if (message->uid > carry->new->hidden_uid) {
@@ -190,6 +193,10 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 	struct carry carry;
 	int ret;
 
+	if (mail_index_view_get_messages_count(session->box->view) == 0) {
+		/* Perhaps the real mailbox is not mounted. Its state waits. */
+		return 0;
+	}
 	i_zero(&carry);
 	carry.session = session;
 	carry.old = old;
@@ -199,7 +206,7 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 	carry.new->uidnext = session->uidnext;
 	p_array_init(&carry.new->hidden, session->login->pool, 8);
 	p_array_init(&carry.new->exempt, session->login->pool, 1);
-	p_array_init(&carry.new->spared, session->login->pool, 1);
+	p_array_init(&carry.new->spared, session->login->pool, 8);
 	p_array_init(&carry.new->would, session->login->pool, 1);
 
 	carry.pool = pool_alloconly_create("pop3-policy carry", 4096);

@@ -80,7 +80,8 @@ static uint64_t now_msecs(void)
 }
 
 /* Wait until the socket is ready for events, but not beyond the deadline.
-   Returns 0 if ready, -1 and *error_r if not. */
+   Returns 1 if ready, 0 and *error_r if the time is over, -1 and *error_r on
+   errors. */
 static int client_poll(struct pop3_policy_client *client, short events,
 		       uint64_t deadline, const char **error_r)
 {
@@ -94,7 +95,7 @@ static int client_poll(struct pop3_policy_client *client, short events,
 			break;
 		ret = poll(&pfd, 1, (int)(deadline - now));
 		if (ret > 0)
-			return 0;
+			return 1;
 		if (ret < 0 && errno != EINTR) {
 			*error_r = t_strdup_printf("poll(%s) failed: %m",
 						   client->path);
@@ -103,7 +104,7 @@ static int client_poll(struct pop3_policy_client *client, short events,
 	}
 	*error_r = t_strdup_printf("%s did not answer within %u ms",
 				   client->path, client->timeout_msecs);
-	return -1;
+	return 0;
 }
 
 static int client_write(struct pop3_policy_client *client,
@@ -120,7 +121,7 @@ static int client_write(struct pop3_policy_client *client,
 			size -= ret;
 		} else if (ret < 0 && errno == EAGAIN) {
 			if (client_poll(client, POLLOUT, deadline,
-					error_r) < 0)
+					error_r) <= 0)
 				return -1;
 		} else if (ret == 0 || errno != EINTR) {
 			*error_r = t_strdup_printf("write(%s) failed: %m",
@@ -138,7 +139,9 @@ static int client_connect(struct pop3_policy_client *client,
 
 	if (client->fd != -1)
 		return 0;
-	client->fd = net_connect_unix(client->path);
+	/* the service's backlog may be full for a moment */
+	client->fd = net_connect_unix_with_retries(client->path,
+		deadline > now_msecs() ? deadline - now_msecs() : 0);
 	if (client->fd == -1) {
 		*error_r = t_strdup_printf("connect(%s) failed: %m",
 					   client->path);
@@ -182,9 +185,17 @@ int pop3_policy_client_send(struct pop3_policy_client *client,
 				 now_msecs() + client->timeout_msecs, error_r);
 }
 
-/* Read until the reply with this id. Returns 1 if it was read, 0 if the
-   connection was closed first, -1 and *error_r on timeout and errors. */
-static int
+enum client_read_result {
+	CLIENT_READ_OK,
+	/* the connection was closed first */
+	CLIENT_READ_CLOSED,
+	/* no answer in time; it may still come, and is skipped then */
+	CLIENT_READ_TIMEOUT,
+	CLIENT_READ_ERROR
+};
+
+/* Read until the reply with this id. Sets *error_r unless OK is returned. */
+static enum client_read_result
 client_read_reply(struct pop3_policy_client *client, unsigned int id,
 		  uint64_t deadline,
 		  struct pop3_policy_wire_message **reply_r,
@@ -202,30 +213,33 @@ client_read_reply(struct pop3_policy_client *client, unsigned int id,
 				*error_r = t_strdup_printf(
 					"%s sent bad data: %s",
 					client->path, *error_r);
-				return -1;
+				return CLIENT_READ_ERROR;
 			}
 			if (ret == 0)
 				continue;
 			if (reply->id == id) {
 				*reply_r = reply;
-				return 1;
+				return CLIENT_READ_OK;
 			}
 			/* the answer to a request that was given up */
 			pop3_policy_wire_message_free(&reply);
 		}
 		switch (i_stream_read(client->input)) {
 		case 0:
-			if (client_poll(client, POLLIN, deadline, error_r) < 0)
-				return -1;
+			ret = client_poll(client, POLLIN, deadline, error_r);
+			if (ret <= 0) {
+				return ret == 0 ? CLIENT_READ_TIMEOUT :
+					CLIENT_READ_ERROR;
+			}
 			break;
 		case -1:
 			*error_r = t_strdup_printf("%s closed the connection",
 						   client->path);
-			return 0;
+			return CLIENT_READ_CLOSED;
 		case -2:
 			*error_r = t_strdup_printf("%s sent a too long line",
 						   client->path);
-			return -1;
+			return CLIENT_READ_ERROR;
 		}
 	}
 }
@@ -250,19 +264,25 @@ int pop3_policy_client_wait(struct pop3_policy_client *client,
 			    const char **error_r)
 {
 	uint64_t deadline = now_msecs() + client->timeout_msecs;
-	int ret = 0;
+	enum client_read_result result = CLIENT_READ_CLOSED;
 
-	if (client->fd != -1)
-		ret = client_read_reply(client, id, deadline, reply_r, error_r);
-	if (ret == 0) {
+	if (client->fd != -1) {
+		result = client_read_reply(client, id, deadline, reply_r,
+					   error_r);
+	}
+	if (result == CLIENT_READ_CLOSED) {
 		client_disconnect(client);
 		if (client_send_until(client, request_mark_repeated(text),
 				      deadline, error_r) < 0)
 			return -1;
-		ret = client_read_reply(client, id, deadline, reply_r, error_r);
+		result = client_read_reply(client, id, deadline, reply_r,
+					   error_r);
 	}
-	if (ret <= 0) {
-		client_disconnect(client);
+	if (result != CLIENT_READ_OK) {
+		/* The service takes a closed connection for the end of its
+		   sessions, so do not close it for being slow. */
+		if (result != CLIENT_READ_TIMEOUT)
+			client_disconnect(client);
 		return -1;
 	}
 	if (strcmp((*reply_r)->head.name, "OK") == 0)

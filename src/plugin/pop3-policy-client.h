@@ -28,7 +28,7 @@ int pop3_policy_client_send(struct pop3_policy_client *client,
 /* Wait for the answer to a request sent with _send(). If the service closed
    the connection meanwhile, reconnect and send the request once more, marked
    as repeated. Returns 1 if it is OK, 0 if it is FAIL, -1 and *error_r if
-   there is none in time (the connection is then closed). The reply, if any,
+   there is none in time; one that comes later is skipped. The reply, if any,
    is the caller's to free. */
 int pop3_policy_client_wait(struct pop3_policy_client *client,
 			    unsigned int id, const string_t *text,

@@ -46,6 +46,18 @@ int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
 			  table, &error) > 0 ? 0 : -1;
 }
 
+bool pop3_policy_compat_is_master(struct mail_user *user)
+{
+	static const char key[] = "master_user=";
+	const char *const *fields = user->userdb_fields;
+
+	for (; fields != NULL && *fields != NULL; fields++) {
+		if (strncmp(*fields, key, sizeof(key) - 1) == 0)
+			return (*fields)[sizeof(key) - 1] != '\0';
+	}
+	return FALSE;
+}
+
 const char *pop3_policy_compat_setting(struct mail_user *user,
 				       const char *name)
 {

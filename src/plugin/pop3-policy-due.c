@@ -41,7 +41,8 @@ static void collect_state(struct pop3_policy_session *session,
 
 	array_foreach(&session->login->due, due) {
 		if (strcmp(due->maildrop, session->drop->id) != 0 ||
-		    is_recorded(session, due->uid))
+		    is_recorded(session, due->uid) ||
+		    seq_range_exists(&session->gone, due->uid))
 			continue;
 		if (!seq_range_array_add(uids, due->uid))
 			add_due(removals, due->uid, due->guid, due->reason);
@@ -49,28 +50,34 @@ static void collect_state(struct pop3_policy_session *session,
 }
 
 /* Messages that arrived long enough ago and were never retrieved. Looks only
-   at those that are below the watermark, not at the whole maildrop. */
+   at those that are below the watermark and not exempt, not at the whole
+   maildrop. */
 static void collect_unretrieved(struct pop3_policy_session *session,
 				ARRAY_TYPE(pop3_policy_removal) *removals,
 				ARRAY_TYPE(seq_range) *uids)
 {
 	const struct pop3_policy_maildrop *drop = session->drop;
+	ARRAY_TYPE(seq_range) candidates;
+	const struct seq_range *range;
 	uint32_t seq, seq1, seq2, uid;
 
 	if (drop->before <= 1)
 		return;
-	mailbox_get_seq_range(session->box, 1, drop->before - 1, &seq1, &seq2);
-	if (seq1 == 0)
-		return;
-	for (seq = seq1; seq <= seq2 &&
-	     array_count(removals) < POP3_POLICY_MAX_DUE; seq++) {
-		mail_index_lookup_uid(session->box->view, seq, &uid);
-		if (seq_range_exists(&drop->exempt, uid) ||
-		    is_recorded(session, uid))
-			continue;
-		if (!seq_range_array_add(uids, uid)) {
-			add_due(removals, uid, NULL,
-				POP3_POLICY_REASON_EXPIRED_UNRETRIEVED);
+	t_array_init(&candidates, array_count(&drop->exempt) + 1);
+	seq_range_array_add_range(&candidates, 1, drop->before - 1);
+	seq_range_array_remove_seq_range(&candidates, &drop->exempt);
+	array_foreach(&candidates, range) {
+		mailbox_get_seq_range(session->box, range->seq1, range->seq2,
+				      &seq1, &seq2);
+		for (seq = seq1; seq != 0 && seq <= seq2; seq++) {
+			if (array_count(removals) >= POP3_POLICY_MAX_DUE)
+				return;
+			mail_index_lookup_uid(session->box->view, seq, &uid);
+			if (!is_recorded(session, uid) &&
+			    !seq_range_array_add(uids, uid)) {
+				add_due(removals, uid, NULL,
+					POP3_POLICY_REASON_EXPIRED_UNRETRIEVED);
+			}
 		}
 	}
 }
@@ -81,18 +88,31 @@ static int removal_cmp(const struct pop3_policy_removal *r1,
 	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
 }
 
-/* State whose message is another one is void. */
-static void report_mismatched(struct pop3_policy_session *session,
-			      const ARRAY_TYPE(seq_range) *mismatched)
+/* Tell what cannot be removed, and why. */
+static void report_left_out(struct pop3_policy_session *session,
+			    const struct pop3_policy_left_out *left_out)
 {
-	if (array_count(mismatched) == 0)
-		return;
-	e_warning(session->event, "%u due messages are not those whose "
-		  "retrieval was recorded; they stay, their state is dropped",
-		  seq_range_count(mismatched));
-	pop3_policy_session_event(session, "mismatch", NULL, mismatched, 0,
-				  NULL);
-	seq_range_array_remove_seq_range(&session->drop->hidden, mismatched);
+	if (array_count(&left_out->mismatched) > 0) {
+		/* state whose message is another one is void */
+		e_warning(session->event, "%u due messages are not those whose "
+			  "retrieval was recorded; they stay, their state is "
+			  "dropped", seq_range_count(&left_out->mismatched));
+		pop3_policy_session_event(session, "mismatch", NULL,
+					  &left_out->mismatched, 0, NULL);
+		seq_range_array_remove_seq_range(&session->drop->hidden,
+						 &left_out->mismatched);
+	}
+	if (array_count(&left_out->gone) > 0) {
+		/* else they would be due for ever */
+		pop3_policy_session_event(session, "gone", "gone",
+					  &left_out->gone, 0, NULL);
+	}
+	if (array_count(&left_out->failed) > 0) {
+		e_warning(session->event, "%u due messages cannot be "
+			  "identified, they stay: %s",
+			  seq_range_count(&left_out->failed),
+			  mailbox_get_last_internal_error(session->box, NULL));
+	}
 }
 
 /* enforcement=observe: say what would have gone. */
@@ -118,6 +138,7 @@ static int commit_removals(struct pop3_policy_session *session,
 			   const ARRAY_TYPE(pop3_policy_removal) *removals)
 {
 	ARRAY_TYPE(pop3_policy_intent) intents;
+	ARRAY_TYPE(seq_range) expunged;
 	const char *error;
 	int ret;
 
@@ -144,8 +165,12 @@ static int commit_removals(struct pop3_policy_session *session,
 		return pop3_policy_prepare_storage_failed(session,
 			"Removing due messages");
 	}
-	pop3_policy_intents_outcome(session, &intents, "committed");
-	pop3_policy_removals_expunged(session, removals, &session->removed);
+	t_array_init(&expunged, 16);
+	pop3_policy_removals_expunged(session, removals, &expunged);
+	ret = pop3_policy_removals_verify(session, &expunged);
+	pop3_policy_intents_outcome(session, &intents,
+				    ret == 0 ? "committed" : "unknown");
+	seq_range_array_merge(&session->removed, &expunged);
 	return 0;
 }
 
@@ -153,18 +178,13 @@ static int due_remove(struct pop3_policy_session *session, pool_t pool,
 		      ARRAY_TYPE(pop3_policy_removal) *removals)
 {
 	struct mailbox_transaction_context *t;
-	ARRAY_TYPE(seq_range) mismatched;
+	struct pop3_policy_left_out left_out;
 	bool removes = pop3_policy_removes_due(session->policy);
 
-	t_array_init(&mismatched, 4);
+	pop3_policy_left_out_init(&left_out, pool);
 	t = mailbox_transaction_begin(session->box, 0, __func__);
-	if (pop3_policy_removals_describe(session, t, pool, removals,
-					  &mismatched) < 0) {
-		mailbox_transaction_rollback(&t);
-		return pop3_policy_prepare_storage_failed(session,
-			"Looking up due messages");
-	}
-	report_mismatched(session, &mismatched);
+	pop3_policy_removals_describe(session, t, pool, removals, &left_out);
+	report_left_out(session, &left_out);
 	if (removes && array_count(removals) > 0)
 		return commit_removals(session, &t, removals);
 
@@ -186,6 +206,7 @@ int pop3_policy_due_remove(struct pop3_policy_session *session)
 
 	/* A master user looks after the mailbox, nothing more. */
 	if (pop3_policy_session_is_master(session) ||
+	    mailbox_is_readonly(session->box) ||
 	    (!observe && !pop3_policy_removes_due(session->policy)))
 		return 0;
 

@@ -71,6 +71,7 @@ int pop3_policy_gone_check(struct pop3_policy_session *session)
 	if (array_count(&missing) > 0) {
 		pop3_policy_session_event(session, "gone", "gone", &missing,
 					  0, NULL);
+		seq_range_array_merge(&session->gone, &missing);
 	}
 	return 0;
 }

@@ -10,7 +10,10 @@ int pop3_policy_mail_guid(struct mail *mail, guid_128_t guid_r)
 
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0)
 		return -1;
-	mail_generate_guid_128_hash(guid, guid_r);
+	if (*guid == '\0')
+		guid_128_empty(guid_r);
+	else
+		mail_generate_guid_128_hash(guid, guid_r);
 	return 0;
 }
 
@@ -25,7 +28,8 @@ int pop3_policy_identity_check(struct mailbox_transaction_context *t,
 	if (!mail_set_uid(mail, uid))
 		*identity_r = POP3_POLICY_IDENTITY_MISSING;
 	else if (pop3_policy_mail_guid(mail, mail_guid) == 0) {
-		*identity_r = guid_128_cmp(mail_guid, guid) == 0 ?
+		*identity_r = !guid_128_is_empty(guid) &&
+			guid_128_cmp(mail_guid, guid) == 0 ?
 			POP3_POLICY_IDENTITY_SAME : POP3_POLICY_IDENTITY_OTHER;
 	} else if (mail->expunged ||
 		   mailbox_get_last_mail_error(mail->box) ==

@@ -6,8 +6,8 @@
 struct mail;
 struct mailbox_transaction_context;
 
-/* The 128-bit GUID of a mail, as Dovecot makes it of the storage's GUID.
-   Returns 0 if ok, -1 on storage errors. */
+/* The 128-bit GUID of a mail, as Dovecot makes it of the storage's GUID; empty
+   if the storage has none. Returns 0 if ok, -1 on storage errors. */
 int pop3_policy_mail_guid(struct mail *mail, guid_128_t guid_r);
 
 enum pop3_policy_identity {

@@ -106,8 +106,8 @@ parse_policy(struct pop3_policy_login *login,
 		value = pop3_policy_wire_get_str(head,
 			t_strconcat("p.", info->name, NULL));
 		if (value == NULL) {
-			*error_r = t_strdup_printf("%s is missing", info->name);
-			return -1;
+			/* an older service does not know the parameter yet */
+			continue;
 		}
 		if (pop3_policy_value_parse_canonical(login->pool, i, value,
 				&login->policy.values[i], error_r) < 0)

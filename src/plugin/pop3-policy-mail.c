@@ -26,6 +26,13 @@ struct pop3_policy_mail {
 static MODULE_CONTEXT_DEFINE_INIT(pop3_policy_mail_module,
 				  &mail_module_register);
 
+/* Other plugins open other mailboxes with the POP3 session's flag. */
+static bool is_pop3_mail(const struct pop3_policy_session *session,
+			 const struct mail *mail)
+{
+	return mail->box == session->pop3_box;
+}
+
 static bool is_fetch_reason(const char *reason)
 {
 	return reason != NULL &&
@@ -45,6 +52,7 @@ pop3_policy_mail_get_stream(struct mail *_mail, bool get_body,
 					       body_size, stream_r) < 0)
 		return -1;
 	if (get_body && pmail->stream == NULL &&
+	    is_pop3_mail(pmail->session, _mail) &&
 	    is_fetch_reason(mail->get_stream_reason)) {
 		pmail->stream = *stream_r;
 		i_stream_ref(pmail->stream);
@@ -85,6 +93,10 @@ static void pop3_policy_mail_fetched(struct pop3_policy_session *session,
 			  mailbox_get_last_internal_error(mail->box, NULL));
 		return;
 	}
+	if (guid_128_is_empty(message.guid)) {
+		/* a storage without GUIDs cannot have state */
+		return;
+	}
 	pop3_policy_output_fetched(session, &message);
 }
 
@@ -116,7 +128,7 @@ static void pop3_policy_mail_expunge(struct mail *_mail)
 	struct mail_private *mail = (struct mail_private *)_mail;
 	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
 
-	if (pmail->session->passing)
+	if (pmail->session->passing || !is_pop3_mail(pmail->session, _mail))
 		pmail->module_ctx.super.expunge(_mail);
 	else
 		seq_range_array_add(&pmail->session->dele, _mail->uid);
@@ -133,7 +145,7 @@ pop3_policy_mail_update_keywords(struct mail *_mail,
 	struct pop3_policy_session *session = pmail->session;
 
 	if (session->passing || session->deleted_kw == NULL ||
-	    keywords != session->deleted_kw) {
+	    !is_pop3_mail(session, _mail) || keywords != session->deleted_kw) {
 		pmail->module_ctx.super.update_keywords(_mail, modify_type,
 							keywords);
 	} else {

@@ -38,6 +38,9 @@ pop3_policy_sync_deinit(struct mailbox_sync_context *ctx,
 
 	if (pbox->module_ctx.super.sync_deinit(ctx, status_r) < 0)
 		return -1;
+	/* Other plugins open other mailboxes with the POP3 session's flag. */
+	if (session->client == NULL || session->client->mailbox != box)
+		return 0;
 
 	switch (session->state) {
 	case POP3_POLICY_SESSION_ACCEPTED:
@@ -72,7 +75,8 @@ pop3_policy_transaction_commit(struct mailbox_transaction_context *t,
 	   session without QUIT - hold no removals: expunges of the client are
 	   noted only (pop3-policy-mail.c). */
 	if (session->state != POP3_POLICY_SESSION_TRANSACTION ||
-	    client == NULL || !client->quit_seen || client->destroyed)
+	    client == NULL || client->mailbox != box || !client->quit_seen ||
+	    client->destroyed)
 		return pbox->module_ctx.super.transaction_commit(t, changes_r);
 
 	if (pop3_policy_update_begin(session, t) < 0) {
@@ -86,7 +90,6 @@ pop3_policy_transaction_commit(struct mailbox_transaction_context *t,
 		return -1;
 	}
 	session->state = POP3_POLICY_SESSION_COMMITTED;
-	pop3_policy_update_committed(session);
 	return 0;
 }
 
@@ -134,7 +137,7 @@ pop3_policy_search_init(struct mailbox_transaction_context *t,
 	struct mail_search_context *ctx;
 
 	if (session->filter && client != NULL && client->trans == NULL &&
-	    sort_program != NULL) {
+	    client->mailbox == t->box && sort_program != NULL) {
 		if (!array_is_created(&client->all_seqs))
 			i_array_init(&client->all_seqs, 32);
 		else
@@ -164,7 +167,8 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 		return FALSE;
 	}
 	while (pbox->module_ctx.super.search_next_update_seq(ctx)) {
-		if (!session->filter || session->unfiltered_search == ctx)
+		if (!session->filter || session->unfiltered_search == ctx ||
+		    ctx->transaction->box != session->pop3_box)
 			return TRUE;
 		mail_index_lookup_uid(ctx->transaction->view, ctx->seq, &uid);
 		if (uid >= session->view_from &&

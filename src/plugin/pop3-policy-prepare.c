@@ -4,6 +4,7 @@
 #include "array.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
+#include "pop3-policy-anchor.h"
 #include "pop3-policy-client.h"
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-protocol.h"
@@ -113,6 +114,7 @@ static void fix_view(struct pop3_policy_session *session)
 static int prepare(struct pop3_policy_session *session)
 {
 	struct pop3_policy_maildrop *other;
+	struct mailbox_status status;
 
 	if (prepare_identity(session) < 0)
 		return -1;
@@ -129,6 +131,12 @@ static int prepare(struct pop3_policy_session *session)
 			return -1;
 	}
 	fix_view(session);
+	mailbox_get_open_status(session->box,
+				STATUS_UIDNEXT | STATUS_MESSAGES, &status);
+	session->uidnext = status.uidnext;
+	session->messages = status.messages;
+	session->prepared = TRUE;
+	pop3_policy_anchor_update(session);
 	return 0;
 }
 
@@ -137,7 +145,7 @@ int pop3_policy_prepare(struct pop3_policy_session *session,
 {
 	int ret;
 
-	session->box = box;
+	session->pop3_box = session->box = box;
 	session->drop = NULL;
 	if (session->client->set->parsed_delete_type == POP3_DELETE_TYPE_FLAG)
 		session->deleted_kw = session->client->deleted_kw;

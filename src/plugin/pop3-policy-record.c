@@ -27,18 +27,18 @@ append_uidset(string_t *dest, const char *key,
 static void
 append_mailbox(struct pop3_policy_session *session, string_t *dest)
 {
-	struct mailbox_status status;
-
-	pop3_policy_session_wire_mailbox(session, dest);
-	if (session->uidvalidity == 0)
+	/* A session whose preparation failed knows nothing that later ones
+	   could build on. */
+	if (!session->prepared)
 		return;
+	pop3_policy_session_wire_mailbox(session, dest);
 	pop3_policy_wire_num(dest, "uidnext", session->uidnext);
-	if (session->box != NULL && session->box->opened) {
-		mailbox_get_open_status(session->box,
-			STATUS_MESSAGES | STATUS_UIDNEXT, &status);
-		pop3_policy_wire_num(dest, "uidnext_end", status.uidnext);
-		pop3_policy_wire_num(dest, "messages", status.messages);
-	}
+	/* What the view was made of, less what was removed since by this
+	   session. The mailbox's own numbers would hide from the next session
+	   what others removed meanwhile. */
+	pop3_policy_wire_num(dest, "uidnext_end", session->uidnext);
+	pop3_policy_wire_num(dest, "messages", session->messages -
+			     I_MIN(session->messages, session->update_removed));
 	if (session->anchor_uid != 0) {
 		pop3_policy_wire_num(dest, "anchor_uid", session->anchor_uid);
 		pop3_policy_wire_str(dest, "anchor_guid",

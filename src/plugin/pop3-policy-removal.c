@@ -12,6 +12,10 @@
 #include "pop3-policy-removal.h"
 #include "pop3-policy-session.h"
 
+/* A durable wait each, so that one is answered well within the timeout, and
+   its text is small enough with the longest Message-IDs. */
+#define MAX_INTENT_MESSAGES 500
+
 static const char *const message_id_header[] = { "Message-ID", NULL };
 
 /* If UIDLs were listed and kept (pop3_uidl_duplicates=rename), they are the
@@ -51,67 +55,94 @@ mail_uidl(struct pop3_policy_session *session, struct mail *mail,
 	return p_strdup(pool, str_c(str));
 }
 
-/* Returns 1 if described, 0 if there is no such message, -1 on error. */
-static int
+void pop3_policy_left_out_init(struct pop3_policy_left_out *left_out,
+			       pool_t pool)
+{
+	p_array_init(&left_out->gone, pool, 4);
+	p_array_init(&left_out->mismatched, pool, 4);
+	p_array_init(&left_out->failed, pool, 4);
+}
+
+enum describe_result {
+	DESCRIBE_OK,
+	DESCRIBE_GONE,
+	DESCRIBE_MISMATCH,
+	DESCRIBE_FAILED
+};
+
+static enum describe_result
 removal_describe(struct pop3_policy_session *session, struct mail *mail,
 		 const char *const *uidls, pool_t pool,
-		 struct pop3_policy_removal *removal,
-		 ARRAY_TYPE(seq_range) *mismatched)
+		 struct pop3_policy_removal *removal)
 {
 	guid_128_t guid;
 	const char *message_id;
-	int ret;
 
-	if (!mail_set_uid(mail, removal->uid))
-		return 0;
-	if (pop3_policy_mail_guid(mail, guid) < 0 ||
-	    mail_get_virtual_size(mail, &removal->size) < 0 ||
-	    (ret = mail_get_first_header(mail, "Message-ID",
-					 &message_id)) < 0) {
+	if (!mail_set_uid(mail, removal->uid) ||
+	    mail_index_is_expunged(mail->transaction->view, mail->seq))
+		return DESCRIBE_GONE;
+	if (pop3_policy_mail_guid(mail, guid) < 0) {
 		return mail->expunged ||
 			mailbox_get_last_mail_error(mail->box) ==
-			MAIL_ERROR_EXPUNGED ? 0 : -1;
+			MAIL_ERROR_EXPUNGED ? DESCRIBE_GONE : DESCRIBE_FAILED;
 	}
 	if (guid_128_is_empty(removal->guid))
 		guid_128_copy(removal->guid, guid);
-	else if (guid_128_cmp(removal->guid, guid) != 0) {
-		seq_range_array_add(mismatched, removal->uid);
-		return 0;
-	}
-	removal->message_id = ret > 0 ? p_strdup(pool, message_id) : NULL;
+	else if (guid_128_cmp(removal->guid, guid) != 0)
+		return DESCRIBE_MISMATCH;
+
+	if (mail_get_virtual_size(mail, &removal->size) < 0)
+		removal->size = 0;
+	if (mail_get_first_header(mail, "Message-ID", &message_id) > 0)
+		removal->message_id = p_strdup(pool, message_id);
 	removal->uidl = mail_uidl(session, mail, uidls, pool);
-	return 1;
+	return DESCRIBE_OK;
 }
 
-int pop3_policy_removals_describe(struct pop3_policy_session *session,
-				  struct mailbox_transaction_context *t,
-				  pool_t pool,
-				  ARRAY_TYPE(pop3_policy_removal) *removals,
-				  ARRAY_TYPE(seq_range) *mismatched)
+void pop3_policy_removals_describe(struct pop3_policy_session *session,
+				   struct mailbox_transaction_context *t,
+				   pool_t pool,
+				   ARRAY_TYPE(pop3_policy_removal) *removals,
+				   struct pop3_policy_left_out *left_out)
 {
 	struct mailbox_header_lookup_ctx *headers;
 	struct mail *mail;
+	struct pop3_policy_removal *list;
 	const char *const *uidls = shown_uidls(session->client);
-	unsigned int i = 0;
-	int ret = 1;
+	enum describe_result result;
+	unsigned int i, count, kept = 0;
+
+	/* see what other sessions have removed since the view was made */
+	(void)mail_index_refresh(t->box->index);
 
 	headers = mailbox_header_lookup_init(t->box, message_id_header);
 	mail = mail_alloc(t, MAIL_FETCH_GUID | MAIL_FETCH_VIRTUAL_SIZE,
 			  headers);
 	mailbox_header_lookup_unref(&headers);
 
-	while (i < array_count(removals) && ret >= 0) {
+	list = array_get_modifiable(removals, &count);
+	for (i = 0; i < count; i++) {
 		T_BEGIN {
-			ret = removal_describe(session, mail, uidls, pool,
-				array_idx_modifiable(removals, i), mismatched);
+			result = removal_describe(session, mail, uidls, pool,
+						  &list[i]);
 		} T_END;
-		if (ret > 0)
-			i++;
-		else if (ret == 0)
-			array_delete(removals, i, 1);
+		switch (result) {
+		case DESCRIBE_OK:
+			list[kept++] = list[i];
+			break;
+		case DESCRIBE_GONE:
+			seq_range_array_add(&left_out->gone, list[i].uid);
+			break;
+		case DESCRIBE_MISMATCH:
+			seq_range_array_add(&left_out->mismatched, list[i].uid);
+			break;
+		case DESCRIBE_FAILED:
+			seq_range_array_add(&left_out->failed, list[i].uid);
+			break;
+		}
 	}
+	array_delete(removals, kept, count - kept);
 	mail_free(&mail);
-	return ret < 0 ? -1 : 0;
 }
 
 static bool removal_is_flag(struct pop3_policy_session *session,
@@ -223,7 +254,7 @@ int pop3_policy_removals_intend(struct pop3_policy_session *session,
 
 	list = array_get(removals, &count);
 	for (i = 0; i < count && ret > 0; i += batch) {
-		batch = I_MIN(count - i, POP3_POLICY_MAX_ITEMS);
+		batch = I_MIN(count - i, MAX_INTENT_MESSAGES);
 		T_BEGIN {
 			ret = intent_take(session, list + i, batch, intents,
 					  error_r);
@@ -276,6 +307,28 @@ int pop3_policy_removals_apply(struct pop3_policy_session *session,
 		}
 	}
 	return 0;
+}
+
+unsigned int pop3_policy_removals_verify(struct pop3_policy_session *session,
+					 ARRAY_TYPE(seq_range) *uids)
+{
+	ARRAY_TYPE(seq_range) left;
+	struct seq_range_iter iter;
+	unsigned int n = 0;
+	uint32_t uid, seq;
+
+	t_array_init(&left, 4);
+	seq_range_array_iter_init(&iter, uids);
+	while (seq_range_array_iter_nth(&iter, n++, &uid)) {
+		if (mail_index_lookup_seq(session->box->view, uid, &seq))
+			seq_range_array_add(&left, uid);
+	}
+	if (array_count(&left) == 0)
+		return 0;
+	e_error(session->event, "%u messages were not removed, though the "
+		"storage reported no error (is the mailbox read-only for this "
+		"user?)", seq_range_count(&left));
+	return seq_range_array_remove_seq_range(uids, &left);
 }
 
 void

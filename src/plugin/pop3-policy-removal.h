@@ -35,15 +35,28 @@ struct pop3_policy_intent {
 };
 ARRAY_DEFINE_TYPE(pop3_policy_intent, struct pop3_policy_intent);
 
-/* Look up the identity of each message, for the audit. Messages that are not
-   in the mailbox any more are left out; those whose GUID is not the expected
-   one are left out and added to *mismatched. Strings are allocated from the
-   pool. Returns 0 if ok, -1 on storage errors. */
-int pop3_policy_removals_describe(struct pop3_policy_session *session,
-				  struct mailbox_transaction_context *t,
-				  pool_t pool,
-				  ARRAY_TYPE(pop3_policy_removal) *removals,
-				  ARRAY_TYPE(seq_range) *mismatched);
+/* What _describe() left out of the removals. */
+struct pop3_policy_left_out {
+	/* not in the mailbox any more */
+	ARRAY_TYPE(seq_range) gone;
+	/* the message has another GUID than the expected one */
+	ARRAY_TYPE(seq_range) mismatched;
+	/* the storage could not identify the message */
+	ARRAY_TYPE(seq_range) failed;
+};
+
+void pop3_policy_left_out_init(struct pop3_policy_left_out *left_out,
+			       pool_t pool);
+
+/* Look up the identity of each message, for the audit. Only the GUID is
+   essential: a message whose size or headers cannot be read is described
+   without them. Messages that cannot be removed are left out of *removals and
+   listed in *left_out. Strings are allocated from the pool. */
+void pop3_policy_removals_describe(struct pop3_policy_session *session,
+				   struct mailbox_transaction_context *t,
+				   pool_t pool,
+				   ARRAY_TYPE(pop3_policy_removal) *removals,
+				   struct pop3_policy_left_out *left_out);
 
 /* Make the intent to remove these messages durable; waits for it. Returns
    1 if it is durable (*intents tells which), 0 if the policy changed since
@@ -61,6 +74,12 @@ int pop3_policy_removals_apply(struct pop3_policy_session *session,
 			       const ARRAY_TYPE(pop3_policy_removal) *removals,
 			       const ARRAY_TYPE(pop3_policy_intent) *intents,
 			       const char **error_r);
+
+/* Remove those UIDs from *uids that are still in the mailbox, after a sync, and
+   return how many there were. The storage may not expunge what it was asked
+   to: a read-only mailbox, missing rights. */
+unsigned int pop3_policy_removals_verify(struct pop3_policy_session *session,
+					 ARRAY_TYPE(seq_range) *uids);
 
 /* Add the UIDs of those removals that are expunges to *uids. */
 void

@@ -21,6 +21,8 @@ struct rollback_check {
 	struct mailbox_transaction_context *t;
 	/* state from this UID on is not valid, 0 if all of it is */
 	uint32_t invalid_from;
+	/* a message with this UID is still the same: so are those below it */
+	uint32_t proven_uid;
 };
 
 static int parse_state(const struct pop3_policy_wire_line *item,
@@ -66,6 +68,9 @@ static int check_all(struct rollback_check *check, bool hidden_only)
 			   (check->invalid_from == 0 ||
 			    uid < check->invalid_from)) {
 			check->invalid_from = uid;
+		} else if (identity == POP3_POLICY_IDENTITY_SAME &&
+			   uid > check->proven_uid) {
+			check->proven_uid = uid;
 		}
 	}
 	pop3_policy_wire_message_free(&reply);
@@ -90,33 +95,72 @@ static int check_one(struct rollback_check *check, uint32_t uid,
 	return identity == POP3_POLICY_IDENTITY_OTHER ? 1 : 0;
 }
 
+/* Returns 1 if hidden messages are others now, 0 if not, -1 on error. */
+static int check_hidden(struct rollback_check *check)
+{
+	const struct pop3_policy_maildrop *drop = check->session->drop;
+	bool missing;
+	int ret;
+
+	if (array_count(&drop->hidden) == 0)
+		return 0;
+	ret = check_one(check, drop->hidden_uid, drop->hidden_guid, &missing);
+	if (ret != 0 || !missing)
+		return ret;
+	/* others removed the highest one: look at them all */
+	if (check_all(check, TRUE) < 0)
+		return -1;
+	return check->invalid_from > 0 ? 1 : 0;
+}
+
+/* expire_unretrieved takes the word of watermarks for the age of mail. They
+   are trusted up to the highest message that is known to be the same. */
+static int check_before(struct rollback_check *check)
+{
+	struct pop3_policy_maildrop *drop = check->session->drop;
+	uint32_t seq1, seq2;
+
+	if (drop->before <= 1)
+		return 0;
+	mailbox_get_seq_range(check->session->box, 1, drop->before - 1,
+			      &seq1, &seq2);
+	if (seq1 == 0)
+		return 0;
+	if (check->proven_uid == 0 && check_all(check, FALSE) < 0)
+		return -1;
+	if (check->invalid_from > 0)
+		return 1;
+	if (drop->before > check->proven_uid + 1)
+		drop->before = check->proven_uid + 1;
+	return 0;
+}
+
 /* Sets check->invalid_from. Looks at messages only where their state is about
    to matter; due messages are compared one by one when they are removed. */
 static int check_identities(struct rollback_check *check)
 {
 	struct pop3_policy_session *session = check->session;
 	const struct pop3_policy_maildrop *drop = session->drop;
-	bool hides = array_count(&drop->hidden) > 0;
-	bool missing = FALSE;
+	bool missing;
 	int ret;
 
 	if (session->uidnext < drop->uidnext) {
 		check->invalid_from = session->uidnext;
 		return check_all(check, FALSE);
 	}
-	if (!hides && drop->view_from <= 1 && drop->before <= 1)
+	if (array_count(&drop->hidden) == 0 && drop->view_from <= 1 &&
+	    drop->before <= 1)
 		return 0;
 
 	ret = check_one(check, drop->anchor_uid, drop->anchor_guid, &missing);
-	if (ret == 0 && hides) {
-		ret = check_one(check, drop->hidden_uid, drop->hidden_guid,
-				&missing);
-		if (ret == 0 && missing) {
-			if (check_all(check, TRUE) < 0)
-				return -1;
-			ret = check->invalid_from > 0 ? 1 : 0;
-		}
+	if (ret == 0) {
+		session->anchor_missing = missing;
+		if (drop->anchor_uid != 0 && !missing)
+			check->proven_uid = drop->anchor_uid;
+		ret = check_hidden(check);
 	}
+	if (ret == 0)
+		ret = check_before(check);
 	if (ret <= 0)
 		return ret;
 	if (check_all(check, FALSE) < 0)

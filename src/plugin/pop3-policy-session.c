@@ -8,6 +8,7 @@
 #include "mail-user.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-plugin.h"
 #include "pop3-policy-session.h"
 
@@ -51,6 +52,7 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	i_array_init(&session->removing, 16);
 	i_array_init(&session->retrieved, 16);
 	i_array_init(&session->would, 16);
+	i_array_init(&session->gone, 4);
 	i_array_init(&session->committed_intents, 4);
 
 	session->login_text = str_new(default_pool, 256);
@@ -77,6 +79,7 @@ void pop3_policy_session_free(struct pop3_policy_session **_session)
 	array_free(&session->removing);
 	array_free(&session->retrieved);
 	array_free(&session->would);
+	array_free(&session->gone);
 	array_free(&session->committed_intents);
 	str_free(&session->login_text);
 	event_unref(&session->event);
@@ -148,8 +151,7 @@ int pop3_policy_session_login_again(struct pop3_policy_session *session,
 
 bool pop3_policy_session_is_master(const struct pop3_policy_session *session)
 {
-	return session->user->auth_user != NULL &&
-		strcmp(session->user->auth_user, session->user->username) != 0;
+	return pop3_policy_compat_is_master(session->user);
 }
 
 void pop3_policy_session_wire(struct pop3_policy_session *session,
@@ -168,7 +170,8 @@ void pop3_policy_session_wire_origin(struct pop3_policy_session *session,
 	struct mail_user *user = session->user;
 
 	pop3_policy_wire_str(dest, "dsession", user->session_id);
-	if (pop3_policy_session_is_master(session))
+	if (user->auth_user != NULL &&
+	    strcmp(user->auth_user, user->username) != 0)
 		pop3_policy_wire_str(dest, "auth_user", user->auth_user);
 	if (user->conn.remote_ip != NULL && user->conn.remote_ip->family != 0) {
 		pop3_policy_wire_str(dest, "rip",

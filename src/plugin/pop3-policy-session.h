@@ -89,8 +89,15 @@ struct pop3_policy_session {
 	struct client *client;
 	struct timeout *to_refuse;
 
-	/* the mailbox, once it was prepared */
+	/* the POP3 client's mailbox, only to compare with: it is kept when the
+	   mailbox is gone */
+	const struct mailbox *pop3_box;
+	/* the mailbox, from its preparation until the client's end */
 	struct mailbox *box;
+	/* the preparation was completed: identity and numbers can be told */
+	bool prepared;
+	/* messages in the mailbox when the view was made */
+	uint32_t messages;
 	guid_128_t box_guid;
 	uint32_t uidvalidity, uidnext;
 	/* what the database knows of it, NULL if nothing. Points to login. */
@@ -114,17 +121,22 @@ struct pop3_policy_session {
 	struct mail_keywords *deleted_kw;
 	/* the storage's expunge and keyword functions are called for us */
 	bool passing;
+	/* UIDs that others removed, which the audit has been told */
+	ARRAY_TYPE(seq_range) gone;
 
 	/* results of UPDATE */
 	uint32_t intent_no;
 	/* intents whose outcome waits for the sync */
 	ARRAY_TYPE(pop3_policy_intent) committed_intents;
 	ARRAY(struct pop3_policy_retrieved) retrieved;
-	/* expunged, and to be expunged by the commit under way */
+	/* expunged; what UPDATE is expunging, and how many it expunged */
 	ARRAY_TYPE(seq_range) removed, removing;
+	unsigned int update_removed;
 	ARRAY(struct pop3_policy_would) would;
 	uint32_t anchor_uid;
 	guid_128_t anchor_guid;
+	/* the database's anchor is missing in the mailbox */
+	bool anchor_missing;
 	/* quit, drop, timeout, kick, update-failed, refused, error */
 	const char *ended_by;
 };
@@ -147,7 +159,7 @@ int pop3_policy_session_login(struct pop3_policy_session *session,
 int pop3_policy_session_login_again(struct pop3_policy_session *session,
 				    const char **error_r);
 
-/* TRUE if the authenticated user is not the mailbox's owner. */
+/* TRUE if a master user logged in as the mailbox's owner. */
 bool pop3_policy_session_is_master(const struct pop3_policy_session *session);
 
 /* Begin a message of this session: verb, id, user, session. */

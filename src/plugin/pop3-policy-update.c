@@ -4,7 +4,7 @@
 #include "array.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
-#include "pop3-policy-identity.h"
+#include "pop3-policy-anchor.h"
 #include "pop3-policy-output.h"
 #include "pop3-policy-removal.h"
 #include "pop3-policy-session.h"
@@ -20,6 +20,10 @@
 struct pop3_policy_decisions {
 	pool_t pool;
 	ARRAY_TYPE(pop3_policy_removal) removals;
+	/* session->would had so many before UPDATE */
+	unsigned int would_before;
+	/* the policy was asked again, for removals without an intent */
+	bool policy_confirmed;
 };
 
 /* The client hears the text behind -ERR [SYS/TEMP]. */
@@ -59,6 +63,16 @@ decide(struct pop3_policy_session *session,
 	facts.spared = session->drop != NULL &&
 		seq_range_exists(&session->drop->spared, uid);
 	pop3_policy_dispose(session->policy, &facts, &disposition);
+	if (session->deleted_kw != NULL && facts.dele && facts.retrieved &&
+	    disposition.reason == POP3_POLICY_REASON_DELE) {
+		/* DELE only sets a keyword: what on_retrieve wants is more */
+		struct pop3_policy_disposition other;
+
+		facts.dele = FALSE;
+		pop3_policy_dispose(session->policy, &facts, &other);
+		if (other.action >= disposition.action)
+			disposition = other;
+	}
 	disposition.action = supported_action(disposition.action);
 
 	if (disposition.action != POP3_POLICY_ACTION_NONE) {
@@ -92,33 +106,41 @@ static int removal_cmp(const struct pop3_policy_removal *r1,
 	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
 }
 
-/* Decide about every message that the client fetched or wants deleted. */
+/* Decide about every message that the client fetched or wants deleted, but not
+   about those that others removed meanwhile. */
 static void decide_all(struct pop3_policy_session *session,
-		       struct pop3_policy_decisions *decisions,
-		       unsigned int would_before)
+		       struct mailbox_transaction_context *t,
+		       struct pop3_policy_decisions *decisions)
 {
 	const struct pop3_policy_fetched *fetched;
 	ARRAY_TYPE(seq_range) rest;
 	struct seq_range_iter iter;
 	unsigned int n = 0;
-	uint32_t uid;
+	uint32_t uid, seq;
 
 	array_clear(&decisions->removals);
 	array_clear(&session->retrieved);
-	array_delete(&session->would, would_before,
-		     array_count(&session->would) - would_before);
+	array_delete(&session->would, decisions->would_before,
+		     array_count(&session->would) - decisions->would_before);
 
 	t_array_init(&rest, 16);
-	array_append_array(&rest, &session->dele);
+	/* a read-only mailbox keeps what it has */
+	if (!mailbox_is_readonly(session->box))
+		array_append_array(&rest, &session->dele);
+	(void)mail_index_refresh(session->box->index);
 	array_foreach(&session->fetched, fetched) {
 		if (!pop3_policy_output_confirmed(session, fetched))
 			continue;
-		decide(session, decisions, fetched->uid, fetched);
+		if (mail_index_lookup_seq(t->view, fetched->uid, &seq) &&
+		    !mail_index_is_expunged(t->view, seq))
+			decide(session, decisions, fetched->uid, fetched);
 		seq_range_array_remove(&rest, fetched->uid);
 	}
 	seq_range_array_iter_init(&iter, &rest);
 	while (seq_range_array_iter_nth(&iter, n++, &uid))
 		decide(session, decisions, uid, NULL);
+	if (mailbox_is_readonly(session->box))
+		array_clear(&decisions->removals);
 	array_sort(&decisions->removals, removal_cmp);
 }
 
@@ -140,51 +162,64 @@ static void report_unconfirmed(struct pop3_policy_session *session)
 	}
 }
 
-/* A message that was known as the last one lets later sessions notice that
-   the mailbox was put back from an older copy. */
-static void find_anchor(struct pop3_policy_session *session,
+/* An anchor that goes now would tell later sessions nothing. */
+static void keep_anchor(struct pop3_policy_session *session,
 			struct mailbox_transaction_context *t)
 {
-	struct mail *mail;
-	uint32_t uid, count = mail_index_view_get_messages_count(t->view);
-	guid_128_t guid;
+	const struct pop3_policy_maildrop *drop = session->drop;
+	uint32_t anchor_uid = session->anchor_uid != 0 ? session->anchor_uid :
+		(drop != NULL ? drop->anchor_uid : 0);
 
-	if (count == 0)
-		return;
-	mail_index_lookup_uid(t->view, count, &uid);
-	if (session->drop != NULL && session->drop->anchor_uid >= uid)
-		return;
-	mail = mail_alloc(t, MAIL_FETCH_GUID, NULL);
-	mail_set_seq(mail, count);
-	if (pop3_policy_mail_guid(mail, guid) == 0) {
-		session->anchor_uid = uid;
-		guid_128_copy(session->anchor_guid, guid);
+	if (seq_range_exists(&session->removing, anchor_uid))
+		pop3_policy_anchor_find(session, t, &session->removing);
+}
+
+/* Nothing is removed on the word of a policy that may have changed: without an
+   intent, which tells, it is asked again. Returns as update_try(). */
+static int update_confirm_policy(struct pop3_policy_session *session,
+				 struct pop3_policy_decisions *decisions)
+{
+	const char *error;
+	char *version;
+	bool same;
+
+	if (decisions->policy_confirmed)
+		return 1;
+	decisions->policy_confirmed = TRUE;
+	version = i_strdup(session->login->version);
+	if (pop3_policy_session_login_again(session, &error) < 0) {
+		i_free(version);
+		update_set_error(session, error);
+		return -1;
 	}
-	mail_free(&mail);
+	same = strcmp(version, session->login->version) == 0;
+	i_free(version);
+	return same ? 1 : 0;
 }
 
 /* Returns 1 if the intents are durable, 0 if the policy changed meanwhile and
    the decisions are void, -1 if UPDATE fails. */
 static int update_try(struct pop3_policy_session *session,
 		      struct mailbox_transaction_context *t,
-		      struct pop3_policy_decisions *decisions,
-		      unsigned int would_before)
+		      struct pop3_policy_decisions *decisions)
 {
-	ARRAY_TYPE(seq_range) mismatched;
+	struct pop3_policy_left_out left_out;
 	const char *error;
 	int ret;
 
-	decide_all(session, decisions, would_before);
-	if (array_count(&decisions->removals) == 0 ||
-	    !pop3_policy_needs_intent(session->policy))
+	decide_all(session, t, decisions);
+	if (array_count(&decisions->removals) == 0)
 		return 1;
+	if (!pop3_policy_needs_intent(session->policy))
+		return update_confirm_policy(session, decisions);
 
-	t_array_init(&mismatched, 4);
-	if (pop3_policy_removals_describe(session, t, decisions->pool,
-					  &decisions->removals,
-					  &mismatched) < 0) {
+	pop3_policy_left_out_init(&left_out, decisions->pool);
+	pop3_policy_removals_describe(session, t, decisions->pool,
+				      &decisions->removals, &left_out);
+	if (array_count(&left_out.failed) > 0) {
 		update_set_error(session, t_strdup_printf(
-			"Messages cannot be identified: %s",
+			"%u messages cannot be identified: %s",
+			seq_range_count(&left_out.failed),
 			mailbox_get_last_internal_error(t->box, NULL)));
 		return -1;
 	}
@@ -203,12 +238,11 @@ static int update_begin(struct pop3_policy_session *session,
 			struct mailbox_transaction_context *t,
 			struct pop3_policy_decisions *decisions)
 {
-	const unsigned int would_before = array_count(&session->would);
 	const char *error;
 	unsigned int tries = 0;
 	int ret;
 
-	while ((ret = update_try(session, t, decisions, would_before)) == 0) {
+	while ((ret = update_try(session, t, decisions)) == 0) {
 		if (++tries == MAX_STALE_RETRIES)
 			error = "the policy keeps changing";
 		else if (pop3_policy_session_login_again(session, &error) == 0)
@@ -219,6 +253,10 @@ static int update_begin(struct pop3_policy_session *session,
 	if (ret < 0)
 		return -1;
 
+	array_clear(&session->removing);
+	pop3_policy_removals_expunged(session, &decisions->removals,
+				      &session->removing);
+	keep_anchor(session, t);
 	if (pop3_policy_removals_apply(session, t, &decisions->removals,
 				       &session->committed_intents,
 				       &error) < 0) {
@@ -229,9 +267,6 @@ static int update_begin(struct pop3_policy_session *session,
 		update_set_error(session, error);
 		return -1;
 	}
-	array_clear(&session->removing);
-	pop3_policy_removals_expunged(session, &decisions->removals,
-				      &session->removing);
 	return 0;
 }
 
@@ -244,9 +279,9 @@ int pop3_policy_update_begin(struct pop3_policy_session *session,
 	i_zero(&decisions);
 	decisions.pool = pool_alloconly_create("pop3-policy update", 4096);
 	p_array_init(&decisions.removals, decisions.pool, 16);
+	decisions.would_before = array_count(&session->would);
 	T_BEGIN {
 		report_unconfirmed(session);
-		find_anchor(session, t);
 		ret = update_begin(session, t, &decisions);
 	} T_END;
 	pool_unref(&decisions.pool);
@@ -267,18 +302,35 @@ void pop3_policy_update_commit_failed(struct pop3_policy_session *session)
 	array_clear(&session->would);
 }
 
-void pop3_policy_update_committed(struct pop3_policy_session *session)
+/* A message that stayed was retrieved, not removed. */
+static void forget_removal(struct pop3_policy_session *session)
 {
-	seq_range_array_merge(&session->removed, &session->removing);
-	e_debug(session->event, "UPDATE committed: %u retrieved, %u removed",
-		array_count(&session->retrieved),
-		seq_range_count(&session->removed));
+	struct pop3_policy_retrieved *retrieved;
+
+	array_foreach_modifiable(&session->retrieved, retrieved) {
+		if (retrieved->action == POP3_POLICY_ACTION_EXPUNGE &&
+		    !seq_range_exists(&session->removing, retrieved->uid))
+			retrieved->action = POP3_POLICY_ACTION_NONE;
+	}
 }
 
 void pop3_policy_update_finish(struct pop3_policy_session *session)
 {
-	pop3_policy_intents_outcome(session, &session->committed_intents,
-				    "committed");
+	const char *result = "committed";
+
+	T_BEGIN {
+		if (pop3_policy_removals_verify(session,
+						&session->removing) > 0) {
+			/* a later session sees which are still there */
+			result = "unknown";
+			forget_removal(session);
+		}
+		pop3_policy_intents_outcome(session,
+					    &session->committed_intents,
+					    result);
+	} T_END;
 	array_clear(&session->committed_intents);
+	session->update_removed = seq_range_count(&session->removing);
+	seq_range_array_merge(&session->removed, &session->removing);
 	pop3_policy_session_end(session, "quit");
 }

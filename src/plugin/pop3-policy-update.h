@@ -14,8 +14,6 @@ int pop3_policy_update_begin(struct pop3_policy_session *session,
 			     struct mailbox_transaction_context *t);
 /* The commit failed; it may have been written in part. */
 void pop3_policy_update_commit_failed(struct pop3_policy_session *session);
-/* The commit succeeded. */
-void pop3_policy_update_committed(struct pop3_policy_session *session);
 /* The sync that follows the commit succeeded: UPDATE is done, +OK comes. */
 void pop3_policy_update_finish(struct pop3_policy_session *session);
 

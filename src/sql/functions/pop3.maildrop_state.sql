@@ -9,7 +9,7 @@
 --                           the view_window; NULL if none did
 --   before_uid, exempt      UIDs below it arrived before expire_unretrieved's
 --                           limit; those of them that were retrieved, or
---                           restored within it. NULL if IMAP used the mailbox
+--                           restored within it, or that an intent is about. NULL if IMAP used the mailbox
 --                           within it, unless p_unretrieved_own_scope
 --   tracked                 number of messages that have state
 --   due_*                   messages whose time has come, oldest first
@@ -130,22 +130,6 @@ BEGIN
                  WHEN v_since > now() THEN 4294967295
                  WHEN m.view_since = v_since THEN m.view_since_uid
                  ELSE m.since_uidnext END), 1);
-        before_uid := CASE WHEN p_unretrieved_own_scope OR
-                                m.imap_used_at IS NULL OR
-                                m.imap_used_at <= v_unretrieved_limit
-                           THEN m.old_uidnext END;
-        exempt := nullif((m.retrieved + coalesce(m.fresh, '{}')) *
-                         int8multirange(int8range(1, greatest(before_uid, 1))),
-                         '{}');
-        IF before_uid IS NULL THEN
-            exempt := NULL;
-        END IF;
-
-        IF hidden_uid IS NOT NULL THEN
-            SELECT s.message_guid INTO hidden_guid
-              FROM pop3.message s
-             WHERE s.maildrop_id = m.maildrop_id AND s.uid = m.hidden_uid;
-        END IF;
         -- What an intent is about is nobody else's.
         IF m.has_intents THEN
             SELECT array_agg(i.session_id ORDER BY i.created_at, i.intent_no)
@@ -163,6 +147,22 @@ BEGIN
               FROM pop3.intent i, unnest(i.uid) u (uid)
              WHERE i.username = p_username AND i.state <> 'closed'
                AND i.maildrop_id = m.maildrop_id;
+        END IF;
+        before_uid := CASE WHEN p_unretrieved_own_scope OR
+                                m.imap_used_at IS NULL OR
+                                m.imap_used_at <= v_unretrieved_limit
+                           THEN m.old_uidnext END;
+        exempt := nullif((m.retrieved + coalesce(m.fresh, '{}') + v_busy) *
+                         int8multirange(int8range(1, greatest(before_uid, 1))),
+                         '{}');
+        IF before_uid IS NULL THEN
+            exempt := NULL;
+        END IF;
+
+        IF hidden_uid IS NOT NULL THEN
+            SELECT s.message_guid INTO hidden_guid
+              FROM pop3.message s
+             WHERE s.maildrop_id = m.maildrop_id AND s.uid = m.hidden_uid;
         END IF;
         IF m.has_due THEN
             SELECT array_agg(d.uid ORDER BY d.due_since, d.uid),
