@@ -7,6 +7,7 @@ import contextlib
 import os
 import poplib
 import signal
+import threading
 import time
 
 import pytest
@@ -135,6 +136,22 @@ def test_service_killed_before_login(story):
     story.check_untouched()
 
 
+def test_service_killed_with_the_login_under_way(story):
+    """It had asked the database. The session asks the next one."""
+    host = story.host
+    listings = []
+    login = threading.Thread(
+        target=lambda: listings.append(story.drop.view()), daemon=True)
+    with database_lock(host, "LOCK TABLE pop3.maildrop IN ACCESS EXCLUSIVE "
+                       "MODE"):
+        login.start()
+        wait_blocked(host)
+        host.kill_service()
+    login.join(60)
+    assert listings == [BEFORE]
+    story.check_untouched()
+
+
 def test_service_killed_with_the_intent_under_way(story):
     """It had sent the intent to the database, and knew no answer."""
     pop = story.begin()
@@ -143,10 +160,11 @@ def test_service_killed_with_the_intent_under_way(story):
         wait_blocked(story.host)
         story.host.kill_service()
         assert story.drop.uids() == [1, 2, 3, 4, 5]
+    # the session asks the next one
     answer = quit_.wait()
-    listing = story.check(answer)
-    if listing == AFTER:
-        story.check_removed_once()
+    assert answer.startswith("+OK")
+    assert story.check(answer) == AFTER
+    story.check_removed_once()
     intents = [row for row in story.host.audit(story.drop.user)
                if row["event"] == "intent" and row["action"] == "expunge"]
     assert len({(row["intent_no"], row["uid"]) for row in intents}) == \

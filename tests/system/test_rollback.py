@@ -76,6 +76,23 @@ def test_hidden_state_of_others(host, user, drop, delivered):
     assert drop.intended() == {}
 
 
+@pytest.mark.parametrize("expunged", [[6], [5, 6]])
+def test_known_messages_are_missing(host, user, drop, expunged):
+    """The highest known message, or that and the highest hidden one, cannot
+    tell: IMAP took those that have their UIDs now."""
+    copy = drop.copy()
+    drop.deliver(3)
+    drop.session(dele=[4, 5])
+    drop.put_back(copy)
+    drop.deliver(4)
+    drop.expunge(*expunged)
+    shown = [uid for uid in range(1, 8) if uid not in expunged]
+    assert drop.view() == shown
+    drop.wait_events("rollback")
+    assert drop.hidden() == []
+    assert drop.view() == shown
+
+
 @pytest.mark.parametrize("delivered", [1, 3, 5],
                          ids=["lower", "equal", "higher"])
 def test_due_state_of_others(host, user, drop, delivered):
