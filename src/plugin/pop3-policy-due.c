@@ -82,12 +82,6 @@ static void collect_unretrieved(struct pop3_policy_session *session,
 	}
 }
 
-static int removal_cmp(const struct pop3_policy_removal *r1,
-		       const struct pop3_policy_removal *r2)
-{
-	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
-}
-
 /* Tell what cannot be removed, and why. */
 static void report_left_out(struct pop3_policy_session *session,
 			    const struct pop3_policy_left_out *left_out)
@@ -215,7 +209,7 @@ int pop3_policy_due_remove(struct pop3_policy_session *session)
 	t_array_init(&uids, 16);
 	collect_state(session, &removals, &uids);
 	collect_unretrieved(session, &removals, &uids);
-	array_sort(&removals, removal_cmp);
+	pop3_policy_removals_sort(&removals);
 	if (array_count(&removals) > 0)
 		ret = due_remove(session, pool, &removals);
 	pool_unref(&pool);

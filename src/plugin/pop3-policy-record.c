@@ -4,10 +4,10 @@
 
 #include "lib.h"
 #include "array.h"
-#include "pop3-policy-clock.h"
 #include "mail-storage-private.h"
 #include "mail-user.h"
 #include "pop3-common.h"
+#include "pop3-policy-clock.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-session.h"
 

@@ -2,10 +2,10 @@
 
 #include "lib.h"
 #include "array.h"
-#include "pop3-policy-clock.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-clock.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-identity.h"
 #include "pop3-policy-protocol.h"
@@ -53,6 +53,18 @@ mail_uidl(struct pop3_policy_session *session, struct mail *mail,
 				    session->uidvalidity, str) < 0)
 		return NULL;
 	return p_strdup(pool, str_c(str));
+}
+
+static int removal_cmp(const struct pop3_policy_removal *r1,
+		       const struct pop3_policy_removal *r2)
+{
+	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
+}
+
+void
+pop3_policy_removals_sort(ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	array_sort(removals, removal_cmp);
 }
 
 void pop3_policy_left_out_init(struct pop3_policy_left_out *left_out,

@@ -35,6 +35,10 @@ struct pop3_policy_intent {
 };
 ARRAY_DEFINE_TYPE(pop3_policy_intent, struct pop3_policy_intent);
 
+/* Bring removals into the order of their UIDs. */
+void
+pop3_policy_removals_sort(ARRAY_TYPE(pop3_policy_removal) *removals);
+
 /* What _describe() left out of the removals. */
 struct pop3_policy_left_out {
 	/* not in the mailbox any more */

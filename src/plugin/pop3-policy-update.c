@@ -100,12 +100,6 @@ decide(struct pop3_policy_session *session,
 	}
 }
 
-static int removal_cmp(const struct pop3_policy_removal *r1,
-		       const struct pop3_policy_removal *r2)
-{
-	return r1->uid < r2->uid ? -1 : (r1->uid > r2->uid ? 1 : 0);
-}
-
 /* Decide about every message that the client fetched or wants deleted, but not
    about those that others removed meanwhile. */
 static void decide_all(struct pop3_policy_session *session,
@@ -141,7 +135,7 @@ static void decide_all(struct pop3_policy_session *session,
 		decide(session, decisions, uid, NULL);
 	if (mailbox_is_readonly(session->box))
 		array_clear(&decisions->removals);
-	array_sort(&decisions->removals, removal_cmp);
+	pop3_policy_removals_sort(&decisions->removals);
 }
 
 /* QUIT was sent before these messages were out: the client cannot have known
