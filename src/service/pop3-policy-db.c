@@ -154,6 +154,10 @@ void pop3_policy_db_fail(struct pop3_policy_db *db,
 	db->fail_error = i_strdup(error);
 	db->fail_failure = failure;
 	db->to_fail = timeout_add_short(0, pop3_policy_db_fail_timeout, db);
+	/* libpq may just have closed its socket, and something else may get
+	   the same descriptor before the timeout comes */
+	if (db->io_fd != -1)
+		pop3_policy_db_io_remove(db);
 }
 
 static void pop3_policy_db_connect_timeout(struct pop3_policy_db *db)
