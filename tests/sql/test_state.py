@@ -209,6 +209,25 @@ def test_what_left_the_view_window_stays_out_of_it(db, service):
     assert service.state(view_window=60)[0].view_from is None
 
 
+def test_a_session_of_unknown_view_window_keeps_the_last_known(db, service):
+    def kept():
+        row = db.row("SELECT * FROM pop3.maildrop")
+        return row.view_window, row.view_window_uid
+
+    service.session(view_window=None)
+    assert kept() == (None, None)
+    # all on one day, whose watermark moves with each session
+    service.session(uidnext=11, view_window=60)
+    db.age("61 seconds")
+    service.session(uidnext=21, view_window=None)
+    assert kept() == (60, 11)
+    service.session(uidnext=22, view_window=None)
+    assert kept() == (60, 11)
+    assert service.state(view_window=60)[0].view_from == 11
+    service.session(uidnext=22, view_window=-1)
+    assert kept() == (None, None)
+
+
 def test_mail_before_the_first_session_arrived_then(db, service):
     now = db.value("SELECT pop3.now()")
     service.session(uidnext=1001, view_since=now - 1000 * DAY)

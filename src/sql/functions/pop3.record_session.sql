@@ -9,7 +9,8 @@
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
 -- the login, in the row of that day (UTC) if there is one. view_since is
 -- resolved before that, once, and what has left the view_window is kept, so
--- that moving the day's watermark does not let messages reappear.
+-- that moving the day's watermark does not let messages reappear. p_view_window
+-- is NULL where it is not known: the last known one remains then.
 -- Calls: maildrop_find. Tables: writes session, audit, maildrop, message,
 -- watermark, would_remove.
 
@@ -37,6 +38,7 @@ DECLARE
     v_new bigint := 0;
     v_since timestamptz;
     v_since_uid bigint;
+    v_window bigint;
     v_window_uid bigint;
     v_mark pop3.watermark;
     v_at timestamptz;
@@ -147,16 +149,17 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_view_window >= 0 THEN
+    v_window := coalesce(p_view_window, m.view_window);
+    IF v_window >= 0 THEN
         SELECT greatest(w.uidnext,
-                        CASE WHEN p_view_window <= m.view_window
+                        CASE WHEN v_window <= m.view_window
                              THEN m.view_window_uid END)
           INTO v_window_uid
           FROM (SELECT max(k.uidnext) AS uidnext
                   FROM pop3.watermark k
                  WHERE k.maildrop_id = m.maildrop_id
                    AND k.at <= least(v_started, now()) -
-                               make_interval(secs => p_view_window)) w;
+                               make_interval(secs => v_window)) w;
     END IF;
 
     IF p_uidnext IS NOT NULL THEN
@@ -193,7 +196,7 @@ BEGIN
            view_since = coalesce(v_since, d.view_since),
            view_since_uid = CASE WHEN v_since IS NULL THEN d.view_since_uid
                                  ELSE v_since_uid END,
-           view_window = nullif(p_view_window, -1),
+           view_window = nullif(v_window, -1),
            view_window_uid = v_window_uid,
            sessions = d.sessions + 1,
            retrievals = d.retrievals + v_retrievals,
