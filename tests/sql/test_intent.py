@@ -284,6 +284,66 @@ def test_repair_tells_what_is_there(db, service):
     assert service.outcome(session) == "fenced"
 
 
+def repaired(service, messages, present):
+    """The session of an intent that was repaired."""
+    _, session = service.intent(messages)
+    service.abandon(session)
+    me = new_id()
+    service.claim(session, me)
+    assert service.repair(session, me, present) == "ok"
+    return session
+
+
+def test_a_commit_after_the_repair(db, service):
+    service.session(retrieved={u: "none" for u in (3, 4, 5, 6, 7)},
+                    would={4: "dele", 8: "dele"})
+    session = repaired(
+        service, {3: ("expunge", "dele"), 4: ("expunge", "dele"),
+                  5: ("move", "dele"), 6: ("hide", "dele")},
+        {3: False, 4: True, 5: True, 6: True})
+    assert list(db.messages()) == [4, 5, 6, 7]
+    assert service.outcome(session) == "fenced"
+    assert db.events("event", "session_id", "intent_no", "username",
+                     "detail")[-1] == \
+        ("committed-late", session, 1, USER, "after a repair")
+    rows = db.messages()
+    assert list(rows) == [6, 7]
+    assert rows[6].hidden_at is None
+    assert db.values("SELECT uid FROM pop3.would_remove") == [8]
+    assert db.value("SELECT removals FROM pop3.maildrop") == 3
+    # once only
+    assert service.outcome(session) == "ok"
+    assert service.outcome(session, "failed") == "fenced"
+    assert [e for e, in db.events("event")][-2:] == ["repeat", "late"]
+    assert db.value("SELECT removals FROM pop3.maildrop") == 3
+
+
+def test_a_commit_after_the_repair_spares_other_messages(db, service):
+    service.session(retrieved={3: "none", 4: "none"})
+    session = repaired(service,
+                       {3: ("expunge", "dele"), 4: ("expunge", "dele")},
+                       {3: True, 4: True})
+    other = guid(333)
+    service.session(retrieved={3: "none"}, guid=[other],
+                    would={3: "retrieved"}, would_guid=[other])
+    service.outcome(session)
+    assert {u: m.message_guid for u, m in db.messages().items()} == {3: other}
+    assert db.values("SELECT uid FROM pop3.would_remove") == [3]
+
+
+@pytest.mark.parametrize("action, result", [
+    ("expunge", "failed"), ("hide", "committed"), ("flag", "committed")])
+def test_other_outcomes_after_the_repair_are_late(db, service, action,
+                                                  result):
+    service.session(retrieved={3: "none"})
+    session = repaired(service, {3: (action, "dele")}, {3: True})
+    before = db.messages()
+    assert service.outcome(session, result) == "fenced"
+    assert db.messages() == before
+    assert db.events("event", "detail")[-1] == \
+        ("late", result + ", but the intent is closed")
+
+
 def test_repair_of_nothing(db, service):
     assert service.claim(new_id(), new_id()) == []
     assert service.repair(new_id(), new_id(), {3: True, 4: False}) == "fenced"

@@ -101,8 +101,27 @@ def test_a_late_outcome_is_no_second_row(db, service):
     service.outcome(session)
     assert deletions(db, "status") == [("open",)]
     service.repair(session, me, {3: False})
-    service.outcome(session)
     assert deletions(db, "status") == [("presumed",)]
+    service.outcome(session)
+    assert deletions(db, "status") == [("committed",)]
+
+
+def test_deletion_that_was_committed_after_a_repair(db, service):
+    service.session(retrieved={3: "none", 4: "none"})
+    _, session = service.intent({3: ("expunge", "dele"),
+                                 4: ("expunge", "retrieved")})
+    service.abandon(session)
+    me = new_id()
+    service.claim(session, me)
+    service.repair(session, me, {3: True, 4: False})
+    assert deletions(db, "uid", "status") == [(4, "presumed")]
+    for _ in range(2):
+        service.outcome(session)
+        assert deletions(db, "uid", "rule", "status") == \
+            [(3, "dele", "committed"), (4, "retrieved", "committed")]
+    decided = db.value("SELECT at FROM pop3.audit "
+                       "WHERE event = 'committed-late'")
+    assert deletions(db, "decided_at") == [(decided,), (decided,)]
 
 
 # --- report_user, report_leave_on_server, report_never_quit ---

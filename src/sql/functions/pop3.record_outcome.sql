@@ -1,10 +1,14 @@
 -- Record what became of a session's own intent (p_result committed or failed):
 -- one audit row, of event committed or released, and the messages' state:
 -- expunge and move drop it, hide makes it, flag leaves it alone.
+-- A commit that is told after a repair has closed the intent did happen all the
+-- same: the repair looked before it. Of event committed-late, it drops the
+-- state of messages that it expunged or moved, as long as their UID and GUID
+-- are the same. A hide is not made up for: it may have been shown since.
 -- Returns
 --   ok       (also for the same outcome sent again: event repeat)
---   fenced   it was given up meanwhile, or closed otherwise: event late, and
---            no state changes
+--   fenced   it was given up meanwhile, or closed otherwise: event
+--            committed-late, as above; else late, and no state changes
 --   unknown  there is no such intent: event late
 -- Calls: nothing. Tables: writes audit, intent, message, would_remove,
 -- maildrop.
@@ -38,10 +42,18 @@ BEGIN
                                  ELSE p_result END;
     ELSE
         SELECT x.* INTO i FROM pop3.intent x
-         WHERE x.session_id = p_session_id AND x.intent_no = p_intent_no;
+         WHERE x.session_id = p_session_id AND x.intent_no = p_intent_no
+           FOR UPDATE;
         v_event := 'late';
         IF NOT FOUND THEN
             v_return := 'unknown';
+        ELSIF i.result = 'repaired' AND p_result = 'committed' AND
+              i.action && ARRAY['expunge', 'move'] THEN
+            v_event := 'committed-late';
+            v_return := 'fenced';
+            UPDATE pop3.intent x SET result = p_result
+             WHERE x.session_id = p_session_id
+               AND x.intent_no = p_intent_no;
         ELSIF i.state = 'closed' AND i.result = p_result THEN
             v_event := 'repeat';
         ELSE
@@ -57,10 +69,12 @@ BEGIN
             i.device, i.mailbox_guid, i.uidvalidity,
             CASE v_event WHEN 'late' THEN p_result || ', but the intent is ' ||
                                           coalesce(i.state, 'unknown')
+                         WHEN 'committed-late' THEN 'after a repair'
                          WHEN 'repeat' THEN p_result END);
 
-    IF v_event = 'committed' AND i.maildrop_id IS NOT NULL THEN
-        IF 'hide' = ANY (i.action) THEN
+    IF v_event IN ('committed', 'committed-late') AND
+       i.maildrop_id IS NOT NULL THEN
+        IF v_event = 'committed' AND 'hide' = ANY (i.action) THEN
             WITH hide AS (
                 INSERT INTO pop3.message AS s
                        (maildrop_id, uid, message_guid, size, hidden_at,
@@ -91,14 +105,16 @@ BEGIN
             SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM hide;
         END IF;
         DELETE FROM pop3.message s
-         USING unnest(i.uid, i.action) a (uid, action)
+         USING unnest(i.uid, i.guid, i.action) a (uid, guid, action)
          WHERE s.maildrop_id = i.maildrop_id AND s.uid = a.uid
-           AND a.action IN ('expunge', 'move');
+           AND a.action IN ('expunge', 'move')
+           AND (v_event = 'committed' OR s.message_guid = a.guid);
         GET DIAGNOSTICS v_gone = ROW_COUNT;
         DELETE FROM pop3.would_remove w
-         USING unnest(i.uid, i.action) a (uid, action)
+         USING unnest(i.uid, i.guid, i.action) a (uid, guid, action)
          WHERE w.maildrop_id = i.maildrop_id AND w.uid = a.uid
-           AND a.action IN ('expunge', 'move');
+           AND a.action IN ('expunge', 'move')
+           AND (v_event = 'committed' OR w.message_guid = a.guid);
         UPDATE pop3.maildrop d
            SET tracked = d.tracked + v_new - v_gone,
                removals = d.removals +

@@ -5,18 +5,19 @@
 CREATE VIEW pop3.report_deletion AS
 SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
        i.reason AS rule, i.action,
-       CASE WHEN 'committed' = o.event THEN 'committed'
+       CASE WHEN o.event IN ('committed', 'committed-late') THEN 'committed'
             WHEN 'presumed' = r.event THEN 'presumed'
             ELSE 'open' END AS status,
        coalesce(o.at, r.at) AS decided_at,
        i.mailbox_guid, i.uidvalidity, i.uid, i.message_guid, i.uidl,
        i.message_id, i.size, i.dovecot_session, i.session_id, i.intent_no
   FROM pop3.audit i
-       -- the outcome is of the whole intent, a repair of each message
+       -- The outcome is of the whole intent, a repair of each message. The
+       -- outcome counts for more, early or late: the session was there.
        LEFT JOIN pop3.audit o
        ON o.session_id = i.session_id AND o.intent_no = i.intent_no
           AND o.username = i.username AND o.uid IS NULL
-          AND o.event IN ('committed', 'released')
+          AND o.event IN ('committed', 'committed-late', 'released')
        LEFT JOIN pop3.audit r
        ON r.session_id = i.session_id AND r.intent_no = i.intent_no
           AND r.username = i.username AND r.uid = i.uid
