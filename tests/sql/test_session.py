@@ -67,6 +67,86 @@ def test_a_session_is_recorded_once(db):
         [("repeat", "session", values["session_id"])]
 
 
+def lose(service, **args):
+    """What the service knows of a session whose process is gone."""
+    values = service.session(
+        ended_by="lost", duration=0, mailbox_guid=None, uidvalidity=None,
+        uidnext=None, uidnext_end=None, messages=None, anchor_uid=None,
+        anchor_guid=None, bytes=0, view_window=None, **args)
+    return {"session_id": values["session_id"], "started": values["started"]}
+
+
+def test_a_lost_session_that_is_found_counts(db):
+    service = Service(db)
+    same = lose(service)
+    assert service.state() == []
+    found = {"retrieved": {3: "none", 4: "expunge"}, "would": {3: "dele"},
+             "fetched": "{[3,5)}", "removed": "{[4,5)}", "device": "phone",
+             "top": 2, "dele": 1, "tls": False, "auth_user": "master",
+             "dovecot_session": "other", "remote_address": "192.0.2.7", **same}
+    service.session(**found)
+
+    row = db.row("SELECT *, ended_at - started_at AS took FROM pop3.session")
+    assert (row.session_id, row.chain_id, row.seq) == \
+        (same["session_id"], service.chain, 1)
+    assert (row.ended_by, row.bytes, row.uidvalidity, row.uidnext,
+            row.uidnext_end, row.messages, row.mailbox_guid, row.retr,
+            row.top, row.dele, row.tls, row.auth_user, row.dovecot_session,
+            row.device, row.remote_address) == \
+        ("quit", 5000, 1000, 11, 11, 10, BOX, 2, 2, 1, False, "master",
+         "other", "phone", "192.0.2.7")
+    assert (str(row.fetched), str(row.retrieved), str(row.removed)) == \
+        ("{[3,5)}", "{[3,5)}", "{[4,5)}")
+    assert row.took.total_seconds() == 0.5
+    assert db.events("seq", "event", "session_id", "username", "detail") == \
+        [(2, "session-found", same["session_id"], USER,
+          "was recorded as lost: chain %s, number 1" % service.chain)]
+
+    (state,) = service.state()
+    assert (state.uidnext, state.messages, state.anchor_uid,
+            str(state.would)) == (11, 10, 10, "{[3,4)}")
+    assert db.messages()[3].retrieved_at is not None
+    drop = db.row("SELECT * FROM pop3.maildrop")
+    assert (drop.sessions, drop.retrievals, drop.bytes) == (1, 2, 5000)
+    assert drop.last_quit_at is not None
+    assert db.values("SELECT uidnext FROM pop3.watermark") == [11]
+
+    # once only, and it is not lost again
+    service.session(**found)
+    lose(service, **same)
+    assert [e for e, in db.events("event")] == \
+        ["session-found", "repeat", "repeat"]
+    assert db.value("SELECT ended_by FROM pop3.session") == "quit"
+    assert db.messages()[3].retrieved_count == 1
+    assert db.value("SELECT sessions FROM pop3.maildrop") == 1
+
+
+def test_a_lost_session_is_found_by_another_writer(db):
+    first = Service(db)
+    same = lose(first)
+    second = Service(db)
+    second.session(retrieved={3: "none"}, **same)
+    row = db.row("SELECT * FROM pop3.session")
+    assert (row.chain_id, row.seq, row.ended_by) == (first.chain, 1, "quit")
+    assert db.events("chain_id", "seq", "event") == \
+        [(second.chain, 1, "session-found")]
+    assert list(db.messages()) == [3]
+
+
+def test_a_session_is_lost_once(db):
+    service = Service(db)
+    same = lose(service)
+    lose(service, **same)
+    assert db.events("event", "detail") == [("repeat", "session")]
+    # nor can another user's be found in it
+    service.session("bert@example.org", retrieved={3: "none"}, **same)
+    assert db.events("event", "username")[-1] == \
+        ("repeat", "bert@example.org")
+    row = db.row("SELECT * FROM pop3.session")
+    assert (row.username, row.ended_by) == (USER, "lost")
+    assert db.messages() == {}
+
+
 def test_a_session_that_never_opened_its_mailbox(db):
     service = Service(db)
     service.session(mailbox_guid=None, uidvalidity=None, uidnext=None,

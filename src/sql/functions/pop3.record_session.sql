@@ -4,7 +4,10 @@
 -- became of them (none, hide, flag, move, expunge); they count only if the
 -- session ended by quit. p_would_* are messages that enforce would have
 -- removed.
--- A session that was recorded before gives an audit row of event repeat.
+-- A session that was recorded before gives an audit row of event repeat, and
+-- no changes. But where it was recorded as lost, it counts: what is known of it
+-- now goes into that row, which keeps its chain and number, and the audit row
+-- is of event session-found.
 --
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
 -- the login, in the row of that day (UTC) if there is one. view_since is
@@ -36,6 +39,9 @@ DECLARE
     v_retrieved int8multirange;
     v_retrievals bigint := 0;
     v_new bigint := 0;
+    v_event text;
+    v_chain uuid;
+    v_seq bigint;
     v_since timestamptz;
     v_since_uid bigint;
     v_window bigint;
@@ -50,7 +56,7 @@ BEGIN
         SELECT range_agg(int8range(u.uid, u.uid + 1)) INTO v_retrieved
           FROM unnest(p_uid) u (uid) WHERE u.uid IS NOT NULL;
     END IF;
-    INSERT INTO pop3.session
+    INSERT INTO pop3.session AS s
            (session_id, started_at, ended_at, chain_id, seq, bytes,
             uidvalidity, uidnext, uidnext_end, messages, mailbox_guid, retr,
             top, dele, tls, username, auth_user, dovecot_session, device,
@@ -61,15 +67,39 @@ BEGIN
             coalesce(p_top, 0), coalesce(p_dele, 0), p_tls, p_username,
             p_auth_user, p_dovecot_session, p_device, p_remote_address,
             p_ended_by, p_fetched, v_retrieved, p_removed)
-    ON CONFLICT (session_id, started_at) DO NOTHING;
+    ON CONFLICT (session_id, started_at) DO UPDATE
+       SET ended_at = excluded.ended_at, bytes = excluded.bytes,
+           uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext,
+           uidnext_end = excluded.uidnext_end, messages = excluded.messages,
+           mailbox_guid = excluded.mailbox_guid, retr = excluded.retr,
+           top = excluded.top, dele = excluded.dele, tls = excluded.tls,
+           auth_user = excluded.auth_user,
+           dovecot_session = excluded.dovecot_session,
+           device = excluded.device,
+           remote_address = excluded.remote_address,
+           ended_by = excluded.ended_by, fetched = excluded.fetched,
+           retrieved = excluded.retrieved, removed = excluded.removed
+     WHERE s.ended_by = 'lost' AND excluded.ended_by <> 'lost'
+       AND s.username = excluded.username
+    RETURNING s.chain_id, s.seq INTO v_chain, v_seq;
     IF NOT FOUND THEN
+        v_event := 'repeat';
+    ELSIF (v_chain, v_seq) IS DISTINCT FROM (p_chain_id, p_seq) THEN
+        v_event := 'session-found';
+    END IF;
+    IF v_event IS NOT NULL THEN
         INSERT INTO pop3.audit
                (chain_id, seq, event, session_id, dovecot_session, username,
                 auth_user, remote_address, device, mailbox_guid, uidvalidity,
                 detail)
-        VALUES (p_chain_id, p_seq, 'repeat', p_session_id, p_dovecot_session,
+        VALUES (p_chain_id, p_seq, v_event, p_session_id, p_dovecot_session,
                 p_username, p_auth_user, p_remote_address, p_device,
-                p_mailbox_guid, p_uidvalidity, 'session');
+                p_mailbox_guid, p_uidvalidity,
+                CASE v_event WHEN 'repeat' THEN 'session'
+                             ELSE format('was recorded as lost: chain %s, number %s',
+                                         v_chain, v_seq) END);
+    END IF;
+    IF v_event = 'repeat' THEN
         RETURN;
     END IF;
     IF p_mailbox_guid IS NULL OR p_uidvalidity IS NULL THEN
