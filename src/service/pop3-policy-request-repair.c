@@ -100,7 +100,7 @@ void pop3_policy_request_repair(struct pop3_policy_request *request)
 	string_t *uids, *present;
 	const char *user, *session, *intent_session, *no;
 	struct pop3_policy_record *record;
-	unsigned int count;
+	uint64_t count;
 
 	user = pop3_policy_fields_user(&fields);
 	session = pop3_policy_fields_guid(&fields, "session",
@@ -113,10 +113,18 @@ void pop3_policy_request_repair(struct pop3_policy_request *request)
 	pop3_policy_fields_uids(&fields, "presumed", &presumed);
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
-	count = seq_range_count(&released) + seq_range_count(&presumed);
+	/* each of them may have almost 2^32 */
+	count = (uint64_t)seq_range_count(&released) +
+		seq_range_count(&presumed);
 	if (count == 0 || count > POP3_POLICY_MAX_ITEMS) {
 		pop3_policy_request_fail(request, "invalid",
 			"REPAIR of no messages, or of too many");
+		return;
+	}
+
+	if (seq_range_array_have_common(&released, &presumed)) {
+		pop3_policy_request_fail(request, "invalid",
+			"REPAIR of a message that is both there and not");
 		return;
 	}
 
@@ -125,7 +133,7 @@ void pop3_policy_request_repair(struct pop3_policy_request *request)
 	pop3_policy_repair_add(uids, present, &released, TRUE);
 	pop3_policy_repair_add(uids, present, &presumed, FALSE);
 	record = pop3_policy_record_create(POP3_POLICY_RECORD_REPAIR, user,
-					   count);
+					   (unsigned int)count);
 	pop3_policy_record_add(record, session);
 	pop3_policy_record_add(record, user);
 	pop3_policy_record_add(record, intent_session);

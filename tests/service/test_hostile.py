@@ -111,3 +111,23 @@ def test_random_bytes(service, new_session):
             pass
         client.close()
     service.client().login(USER, new_session())
+
+
+@pytest.mark.parametrize("released,presumed", [
+    # 2^32 together, which is nothing in 32 bits
+    ("1:4294967295", "7"),
+    ("1:4294967295", "1:4294967295"),
+    ("1:3", "3:4"),
+    ("1:100001", None),
+    (None, None),
+])
+def test_wrong_sets_of_a_repair(service, client, new_session, released,
+                                presumed):
+    service.expect("REPAIR of")
+    session = new_session()
+    with pytest.raises(Fail) as fail:
+        client.ask("REPAIR", user=USER, session=session,
+                   intent_session=new_session(), no=1, released=released,
+                   presumed=presumed)
+    assert fail.value.code == "invalid"
+    client.login(USER, session)
