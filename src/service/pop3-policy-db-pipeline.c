@@ -11,6 +11,11 @@
 	"('client_min_messages', 'warning'), " \
 	"('default_transaction_isolation', 'read committed'), " \
 	"('idle_in_transaction_session_timeout', '60s'), " \
+	/* an intent that was answered must survive a crash of the server */ \
+	"('synchronous_commit', CASE " \
+	"pg_catalog.current_setting('synchronous_commit') " \
+	"WHEN 'off' THEN 'on' " \
+	"ELSE pg_catalog.current_setting('synchronous_commit') END), " \
 	"('statement_timeout', $1::text), ('lock_timeout', $2::text)) " \
 	"AS s (name, setting)"
 

@@ -7,6 +7,8 @@
 #include "time-util.h"
 #include "pop3-policy-db-private.h"
 
+#include <stdlib.h>
+
 /* How much libpq's socket may stay without acknowledgement. It also bounds the
    attempt to reach one of several hosts, since libpq moves on to the next one
    only when an attempt fails. Overridden by the connection string. */
@@ -273,11 +275,13 @@ static void pop3_policy_db_connect(struct pop3_policy_db *db)
 	/* what stands before dbname is overridden by the connection string,
 	   what comes after it overrides that */
 	const char *const keywords[] = {
-		"fallback_application_name", "tcp_user_timeout", "dbname",
-		"client_encoding", NULL
+		"fallback_application_name", "tcp_user_timeout",
+		"target_session_attrs", "dbname", "client_encoding", NULL
 	};
 	const char *const values[] = {
 		db->application_name, POP3_POLICY_DB_TCP_USER_TIMEOUT,
+		/* a standby's state is older than what was removed since */
+		getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
 		db->set.conninfo, "UTF8", NULL
 	};
 	struct timeval start;

@@ -3,6 +3,7 @@
 
 import os
 import re
+import time
 
 import pytest
 
@@ -131,3 +132,44 @@ def test_login_without_rights(make_service, postgres, new_session):
     service.expect(MISSING)
     service.wait_log(MISSING + ".*permission denied")
     refused(service.client(), new_session)
+
+
+def test_commits_are_synchronous(postgres, make_service, new_session):
+    """Whatever the server's setting is: an intent must outlive a crash."""
+    dbname = "synchronous%d" % time.monotonic_ns()
+    postgres.create_database(dbname, "template_pop3")
+    postgres.query("ALTER DATABASE %s SET synchronous_commit = off" % dbname)
+    postgres.query("""
+        CREATE TABLE public.seen (setting text);
+        CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql
+            SECURITY DEFINER AS $$
+        BEGIN
+            INSERT INTO public.seen
+            VALUES (current_setting('synchronous_commit'));
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER see AFTER INSERT ON pop3.intent FOR EACH ROW
+            EXECUTE FUNCTION public.see()""", dbname=dbname)
+    service = make_service(pg=postgres, dbname=dbname)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    client.intent(USER, session, login["version"], [1])
+    assert service.sql("SELECT setting FROM public.seen") == [("on",)]
+
+
+def test_standby_is_not_used(postgres, make_service):
+    dbname = "standby%d" % time.monotonic_ns()
+    postgres.create_database(dbname, "template_pop3")
+    postgres.query("ALTER DATABASE %s SET default_transaction_read_only = on"
+                   % dbname)
+    service = make_service(pg=postgres, dbname=dbname, wait=False)
+    service.expect("session is read-only")
+    service.wait_log("session is read-only")
+    # unless the connection string wants it
+    other = make_service(pg=postgres, dbname=dbname, wait=False, settings={
+        "connect": postgres.uri("pop3_service", dbname) +
+        ("&" if "?" in postgres.uri("pop3_service", dbname) else "?") +
+        "target_session_attrs=any"})
+    other.expect("in a read-only transaction")
+    other.wait_log("in a read-only transaction")
