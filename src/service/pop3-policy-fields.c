@@ -9,8 +9,8 @@
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-fields.h"
 
-static void pop3_policy_fields_wrong(struct pop3_policy_fields *fields,
-				     const char *key, const char *what)
+void pop3_policy_fields_wrong(struct pop3_policy_fields *fields,
+			      const char *key, const char *what)
 {
 	if (fields->error != NULL)
 		return;

@@ -32,6 +32,9 @@ struct pop3_policy_fields {
 /* Begin to read another line; an error stays. */
 void pop3_policy_fields_line(struct pop3_policy_fields *fields,
 			     const struct pop3_policy_wire_line *line);
+/* The field is wrong, for a reason that the functions below do not know. */
+void pop3_policy_fields_wrong(struct pop3_policy_fields *fields,
+			      const char *key, const char *what);
 /* Valid UTF-8 of at most max_bytes, cut and escaped where it is not. */
 const char *pop3_policy_fields_text(struct pop3_policy_fields *fields,
 				    const char *key, size_t max_bytes);

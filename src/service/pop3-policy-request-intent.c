@@ -237,13 +237,21 @@ pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 	string_t *reasons = pop3_policy_array_begin();
 	string_t *uidls = pop3_policy_array_begin();
 	string_t *message_ids = pop3_policy_array_begin();
+	int64_t uid, last_uid = 0;
 	unsigned int i;
 
 	/* no data stack frame for each: the strings grow */
 	for (i = 0; i < request->message->item_count; i++) {
 		pop3_policy_fields_line(fields, &request->message->items[i]);
-		pop3_policy_array_add_num(uids, pop3_policy_fields_int64(
-			fields, "uid", 1, UINT32_MAX, POP3_POLICY_REQUIRED));
+		uid = pop3_policy_fields_int64(fields, "uid", 1, UINT32_MAX,
+					       POP3_POLICY_REQUIRED);
+		/* the same order everywhere, and none of them twice */
+		if (uid <= last_uid) {
+			pop3_policy_fields_wrong(fields, "uid",
+						 "is not above the one before");
+		}
+		last_uid = uid;
+		pop3_policy_array_add_num(uids, uid);
 		pop3_policy_array_add_text(guids, pop3_policy_fields_guid(
 			fields, "guid", POP3_POLICY_REQUIRED));
 		pop3_policy_array_add_num(sizes, pop3_policy_fields_int64(

@@ -77,32 +77,46 @@ pop3_policy_session_head(struct pop3_policy_fields *fields,
 }
 
 /* The arrays of the items of one type: UIDs, GUIDs, sizes, and the word that
-   tells about each. */
+   tells about each. They come in the order in which the client fetched them,
+   each UID once, except that a message may be reported twice as one that would
+   be removed: when it was found due, and when the client fetched it again. The
+   first report counts. */
 static void
 pop3_policy_session_items(struct pop3_policy_request *request,
 			  struct pop3_policy_fields *fields, const char *type,
 			  const char *(*word)(struct pop3_policy_fields *),
-			  const char **uids_r, const char **guids_r,
+			  bool repeats_allowed, const char **uids_r, const char **guids_r,
 			  const char **sizes_r, const char **words_r)
 {
 	string_t *uids = pop3_policy_array_begin();
 	string_t *guids = pop3_policy_array_begin();
 	string_t *sizes = pop3_policy_array_begin();
 	string_t *words = pop3_policy_array_begin();
+	ARRAY_TYPE(seq_range) seen;
+	int64_t uid;
 	unsigned int i;
 
+	i_array_init(&seen, 32);
 	for (i = 0; i < request->message->item_count; i++) {
 		if (strcmp(request->message->items[i].name, type) != 0)
 			continue;
 		pop3_policy_fields_line(fields, &request->message->items[i]);
-		pop3_policy_array_add_num(uids, pop3_policy_fields_int64(
-			fields, "uid", 1, UINT32_MAX, POP3_POLICY_REQUIRED));
+		uid = pop3_policy_fields_int64(fields, "uid", 1, UINT32_MAX,
+					       POP3_POLICY_REQUIRED);
+		if (seq_range_array_add(&seen, (uint32_t)uid)) {
+			if (repeats_allowed)
+				continue;
+			pop3_policy_fields_wrong(fields, "uid",
+						 "is there twice");
+		}
+		pop3_policy_array_add_num(uids, uid);
 		pop3_policy_array_add_text(guids, pop3_policy_fields_guid(
 			fields, "guid", POP3_POLICY_REQUIRED));
 		pop3_policy_array_add_num(sizes, pop3_policy_fields_int64(
 			fields, "size", 0, 1LL << 62, POP3_POLICY_REQUIRED));
 		pop3_policy_array_add_text(words, word(fields));
 	}
+	array_free(&seen);
 	*uids_r = pop3_policy_array_end(uids);
 	*guids_r = pop3_policy_array_end(guids);
 	*sizes_r = pop3_policy_array_end(sizes);
@@ -189,12 +203,12 @@ void pop3_policy_request_session(struct pop3_policy_request *request)
 	i_zero(&data);
 	pop3_policy_session_head(&fields, &data);
 	pop3_policy_session_items(request, &fields, "retrieved",
-				  pop3_policy_fields_action, &data.uids,
+				  pop3_policy_fields_action, FALSE, &data.uids,
 				  &data.guids, &data.sizes, &data.actions);
 	pop3_policy_session_items(request, &fields, "would",
-				  pop3_policy_fields_reason, &data.would_uids,
-				  &data.would_guids, &data.would_sizes,
-				  &data.would_reasons);
+				  pop3_policy_fields_reason, TRUE,
+				  &data.would_uids, &data.would_guids,
+				  &data.would_sizes, &data.would_reasons);
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 

@@ -126,6 +126,16 @@ def test_not_abandoned_after_its_outcome(service, client, begun, new_session):
                        "username = %s", (USER,)) == [("quit",)]
 
 
+@pytest.mark.parametrize("uids", [[3, 3], [3, 2], [1, 2, 5, 4]])
+def test_messages_out_of_order(service, client, begun, uids):
+    service.expect("is not above the one before")
+    session, login = begun
+    with pytest.raises(Fail) as fail:
+        client.intent(USER, session, login["version"], uids)
+    assert fail.value.code == "invalid"
+    assert service.audit(USER) == []
+
+
 def test_claim_and_repair(service, client, begun, new_session):
     session, login = begun
     client.intent(USER, session, login["version"], [1, 2, 3])

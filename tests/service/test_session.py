@@ -212,3 +212,35 @@ def test_many_sessions_on_one_connection(service, client, new_session):
                300, "300 sessions")
     assert service.value("SELECT count(*) FROM pop3.audit "
                          "WHERE event = 'committed'") == 300
+
+
+def test_message_reported_twice(service, client, new_session):
+    """As one that would be removed: found due, and then fetched again."""
+    session = new_session()
+    login = client.login(USER, session)
+    would = [("would", {"uid": uid, "guid": guid(uid), "size": 99,
+                        "reason": reason})
+             for uid, reason in ((7, "expired-retrieved"), (4, "dele"),
+                                 (7, "dele"))]
+    client.tell("SESSION", would, user=USER, session=session,
+                started=login["now"], duration=1, ended_by="quit",
+                guid=guid(USER), uidvalidity=1, uidnext=8, uidnext_end=8,
+                messages=7)
+    service.wait_sessions(USER, 1)
+    assert service.sql("SELECT uid, reason FROM pop3.would_remove "
+                       "ORDER BY uid") == [(4, "dele"),
+                                           (7, "expired-retrieved")]
+
+
+def test_message_retrieved_twice_is_refused(service, client, new_session):
+    service.expect("SESSION refused|is there twice")
+    session = new_session()
+    login = client.login(USER, session)
+    # the order is that of the client
+    client.session(USER, session, login["now"], fetched="2,9", retr=2,
+                   retrieved=[(9, "none"), (2, "none")])
+    client.session(USER, new_session(), login["now"], fetched="2,9", retr=2,
+                   retrieved=[(9, "none"), (2, "none"), (9, "none")])
+    service.wait_log("is there twice")
+    client.login(USER, new_session())
+    service.wait_sessions(USER, 1)
