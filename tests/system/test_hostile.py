@@ -56,8 +56,9 @@ def both(pair, user, data, messages=MESSAGES):
                                  for number in range(messages)))
         answer = talk(host, user, data)
         assert drop.uids() is not None
-        answers.append(re.sub(rb"(?m)^(\d+ [0-9a-f]{8})[0-9a-f]{8}\r$",
-                              rb"\1\r", answer))
+        answers.append(re.sub(
+            rb"(?m)^((?:\+OK )?\d+ [0-9a-f]{8})[0-9a-f]{8}\r$", rb"\1\r",
+            answer))
     # Message-ID and Received differ
     answers = [re.sub(rb"(?m)^(Message-ID|Received|\tby|\t\(|\tfor|\t;|\tid|"
                       rb"Delivered-To|\tMon|\tTue|\tWed|\tThu|\tFri|\tSat|"

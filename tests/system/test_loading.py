@@ -112,7 +112,7 @@ def check_refused(host, user, pattern):
     refusal = host.login_refusal(user)
     assert refusal.startswith(REFUSAL) and "wait" in refusal
     wait_until(lambda: not host.pids("pop3"))
-    (line,) = errors(host, offset)
+    (line,) = wait_until(lambda: errors(host, offset), what="the log")
     assert re.search(pattern, line), line
 
 
@@ -214,7 +214,8 @@ def test_wrong_timeout(make_host, user, value):
     Maildrop(host, user).deliver(1)
     offset = host.log_position()
     assert host.login_refusal(user).startswith(REFUSAL)
-    (line,) = [line for line in errors(host, offset) if "pop3(" in line]
+    (line,) = wait_until(lambda: [line for line in errors(host, offset)
+                                  if "pop3(" in line], what="the log")
     assert 'pop3_policy_timeout: "%s" is not a time' % value in line
     assert "100 ms" in line and "60 s" in line
     assert host.imap_uids(user) == [1]
