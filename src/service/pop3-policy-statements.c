@@ -21,8 +21,8 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "tracked", "bigint", "uid, message_guid, hidden" },
 
 	{ "chain_open", "uuid, int",
-	  "last_batch, last_seq, schema, parameters, db_now" },
-	{ "batch_begin", "uuid, bigint, bigint, bigint", NULL },
+	  "last_batch, last_seq, schema, parameters, db_now, epoch" },
+	{ "batch_begin", "uuid, bigint, bigint, bigint, bigint", NULL },
 	{ "intent_state", "uuid, int", NULL },
 	{ "record_intent",
 	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "

@@ -332,6 +332,7 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 	const char *chain_id = pop3_policy_chain_id_get(writer->chain);
 	const char *params[] = {
 		chain_id,
+		t_strdup_printf("%"PRId64, writer->epoch),
 		t_strdup_printf("%"PRId64, batch->number),
 		t_strdup_printf("%"PRId64, batch->first_seq),
 		t_strdup_printf("%"PRId64, batch->last_seq),

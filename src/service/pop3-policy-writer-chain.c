@@ -13,7 +13,7 @@
 #define POP3_POLICY_SCHEMA 1
 
 struct pop3_policy_chain_head {
-	int64_t batch, seq;
+	int64_t batch, seq, epoch;
 };
 
 static int
@@ -51,10 +51,12 @@ pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
 	const char *batch = pop3_policy_db_result_get(result, 0, 0);
 	const char *seq = pop3_policy_db_result_get(result, 0, 1);
 	const char *schema = pop3_policy_db_result_get(result, 0, 2);
+	const char *epoch = pop3_policy_db_result_get(result, 0, 5);
 	unsigned int version;
 
 	if (batch == NULL || str_to_int64(batch, &head_r->batch) < 0 ||
 	    seq == NULL || str_to_int64(seq, &head_r->seq) < 0 ||
+	    epoch == NULL || str_to_int64(epoch, &head_r->epoch) < 0 ||
 	    schema == NULL || str_to_uint(schema, &version) < 0) {
 		*error_r = "pop3.chain_open() returned no head";
 		return -1;
@@ -146,6 +148,7 @@ static void pop3_policy_writer_opened(struct pop3_policy_writer *writer,
 		pop3_policy_writer_new_chain(writer, &head);
 		return;
 	}
+	writer->epoch = head.epoch;
 	pop3_policy_writer_requeue_all(writer);
 	e_debug(writer->event, "Chain %s is open at batch %"PRId64", seq "
 		"%"PRId64"; %u records are waiting",

@@ -55,6 +55,8 @@ struct pop3_policy_writer {
 	/* last batch known to be durable; meaningless before head_known */
 	int64_t head_batch, head_seq;
 	bool head_known;
+	/* of this connection: what others still have under way is refused */
+	int64_t epoch;
 
 	uint64_t last_id;
 	struct pop3_policy_record_list queue;

@@ -12,7 +12,7 @@ GRANT EXECUTE ON FUNCTION
     pop3.tracked(bigint),
     pop3.intent_state(uuid, int),
     pop3.chain_open(uuid, int),
-    pop3.batch_begin(uuid, bigint, bigint, bigint),
+    pop3.batch_begin(uuid, bigint, bigint, bigint, bigint),
     pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text,
                        uuid, bigint, text, int, bigint[], uuid[], bigint[],
                        text[], text[], text[], text[]),

@@ -446,6 +446,7 @@ CREATE TABLE pop3.chain (
     service_schema int NOT NULL,
     last_batch     bigint NOT NULL DEFAULT 0,
     last_seq       bigint NOT NULL DEFAULT 0,
+    epoch          bigint NOT NULL DEFAULT 0,
     created_at     timestamptz NOT NULL DEFAULT now(),
     opened_at      timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 20);
@@ -458,6 +459,8 @@ COMMENT ON COLUMN pop3.chain.service_schema IS
 COMMENT ON COLUMN pop3.chain.last_batch IS 'Number of the last batch';
 COMMENT ON COLUMN pop3.chain.last_seq IS
     'Number of the last row in pop3.audit or pop3.session';
+COMMENT ON COLUMN pop3.chain.epoch IS
+    'How often it was opened; what was sent before the last time is refused';
 COMMENT ON COLUMN pop3.chain.created_at IS 'First opened';
 COMMENT ON COLUMN pop3.chain.opened_at IS 'Last opened';
 

@@ -151,6 +151,7 @@ class Service:
         head = db.row("SELECT * FROM pop3.chain_open(%s, 1)", (self.chain,),
                       role=self.ROLE)
         self.batch, self.seq = head.last_batch, head.last_seq
+        self.epoch = head.epoch
 
     def read(self, function, **args):
         return self.db.rows(*self._sql(function, args), role=self.ROLE)
@@ -172,9 +173,9 @@ class Service:
         try:
             with conn.cursor(
                     cursor_factory=psycopg2.extras.RealDictCursor) as cur:
-                cur.execute("SELECT pop3.batch_begin(%s, %s, %s, %s)",
-                            (self.chain, self.batch + 1, self.seq + 1,
-                             self.seq + count))
+                cur.execute("SELECT pop3.batch_begin(%s, %s, %s, %s, %s)",
+                            (self.chain, self.epoch, self.batch + 1,
+                             self.seq + 1, self.seq + count))
                 cur.execute(sql, values)
                 rows = [Row(r) for r in cur.fetchall()]
             conn.commit()

@@ -9,9 +9,9 @@ import pytest
 from sqlhelp import Service, new_id
 
 
-def begin(db, chain, batch, first, last, role="pop3_service"):
-    db.rows("SELECT pop3.batch_begin(%s, %s, %s, %s)",
-            (chain, batch, first, last), role=role)
+def begin(db, chain, batch, first, last, epoch=1, role="pop3_service"):
+    db.rows("SELECT pop3.batch_begin(%s, %s, %s, %s, %s)",
+            (chain, epoch, batch, first, last), role=role)
 
 
 def head(db, chain):
@@ -23,7 +23,8 @@ def test_a_new_chain(db):
     chain = new_id()
     row = db.row("SELECT * FROM pop3.chain_open(%s, 1)", (chain,),
                  role="pop3_service")
-    assert (row.last_batch, row.last_seq, row.schema) == (0, 0, 1)
+    assert (row.last_batch, row.last_seq, row.schema, row.epoch) == (
+        0, 0, 1, 1)
     assert row.parameters[:2] == ["enforcement", "pop3_access"]
     assert len(row.parameters) == 25
     assert row.db_now == pytest.approx(
@@ -38,6 +39,21 @@ def test_opening_again_finds_the_head(db):
     assert (again.batch, again.seq) == (2, 2)
     again.session()
     assert head(db, service.chain) == (3, 3)
+
+
+def test_opening_again_shuts_out_what_is_under_way(db):
+    """Batches that an earlier connection sent must not follow."""
+    service = Service(db)
+    service.session()
+    again = Service(db, service.chain)
+    assert again.epoch == service.epoch + 1
+    with pytest.raises(psycopg2.Error, match="was opened again: batch 2 "
+                       "comes too late") as error:
+        service.session()
+    assert error.value.pgcode == "P3001"
+    assert head(db, service.chain) == (1, 1)
+    again.session()
+    assert head(db, service.chain) == (2, 2)
 
 
 def test_chains_are_apart(db):
@@ -112,14 +128,14 @@ def test_two_writers_of_one_chain(db):
     """Only one of them gets batch 1; the other waits, then is refused."""
     service = Service(db)
     first = db.server.connect("pop3_service", db.name, autocommit=False)
-    first.cursor().execute("SELECT pop3.batch_begin(%s, 1, 1, 0)",
+    first.cursor().execute("SELECT pop3.batch_begin(%s, 1, 1, 1, 0)",
                            (service.chain,))
     codes = []
 
     def second():
         conn = db.server.connect("pop3_service", db.name)
         try:
-            conn.cursor().execute("SELECT pop3.batch_begin(%s, 1, 1, 0)",
+            conn.cursor().execute("SELECT pop3.batch_begin(%s, 1, 1, 1, 0)",
                                   (service.chain,))
             codes.append("ok")
         except psycopg2.Error as error:
@@ -144,7 +160,7 @@ def test_several_records_in_one_transaction(db):
     conn = db.connection("pop3_service")
     conn.autocommit = False
     with conn.cursor() as cur:
-        cur.execute("SELECT pop3.batch_begin(%s, 1, 1, 3)", (service.chain,))
+        cur.execute("SELECT pop3.batch_begin(%s, 1, 1, 1, 3)", (service.chain,))
         for seq in (1, 2, 3):
             cur.execute("SELECT pop3.record_quarantine(%s, %s, 'r', 'e')",
                         (service.chain, seq))

@@ -159,7 +159,7 @@ def test_what_the_admin_may_not(db):
             "DELETE FROM pop3.policy_history",
             "UPDATE pop3.policy_history SET who = 'x'",
             "UPDATE pop3.parameter SET builtin = 'enforce'",
-            "SELECT pop3.batch_begin('%s', 1, 1, 1)" % new_id(),
+            "SELECT pop3.batch_begin('%s', 1, 1, 1, 1)" % new_id(),
             "SELECT pop3.record_quarantine('%s', 1, 'a', 'b')" % new_id(),
             "SELECT pop3_test.age('a', '1 day')"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
