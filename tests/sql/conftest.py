@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import re
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from pg import PrivatePostgres  # noqa: E402
+from pg import TOP, PrivatePostgres  # noqa: E402
 from sqlhelp import Database  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -40,13 +41,24 @@ def shared(postgres):
     database.close()
 
 
+@pytest.fixture(scope="session")
+def documented_events():
+    """What the documentation's table of events names."""
+    with open(os.path.join(TOP, "doc", "sql.md")) as file:
+        table = file.read().split("| event | rows | is |")[1].split("\n\n")[0]
+    return re.findall(r"^\| `([a-z-]+)`", table, re.M)
+
+
 @pytest.fixture
-def db(shared):
+def db(shared, documented_events):
     """An empty database. At the end every chain must be without gaps and
-    duplicates, and the counts in maildrop must be right."""
+    duplicates, the counts in maildrop must be right, and the events
+    documented."""
     shared.wipe()
     yield shared
     shared.check()
+    assert set(shared.values("SELECT event FROM pop3.audit")) <= \
+        set(documented_events)
 
 
 @pytest.fixture

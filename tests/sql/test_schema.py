@@ -208,6 +208,33 @@ def test_everything_is_documented(db):
     assert set(there) == exists
 
 
+def read_all(*parts):
+    text = ""
+    for path in glob.glob(os.path.join(TOP, "src", *parts)):
+        with open(path) as file:
+            text += file.read()
+    return text
+
+
+def test_every_event_is_documented(documented_events):
+    """Those of the plugin; the fixture db sees to those of the functions."""
+    sent = re.findall(r'pop3_policy_session_event\(\w+, "([^"]+)"',
+                      read_all("plugin", "*.c"))
+    (accepted,) = re.findall(
+        r"\bevents\[\] = \{(.*?)\}",
+        read_all("service", "pop3-policy-request-event.c"), re.S)
+    accepted = re.findall(r'"([^"]+)"', accepted)
+    assert sent and set(sent) <= set(accepted) <= set(documented_events)
+
+
+def test_every_documented_event_exists(documented_events):
+    words = set(re.findall(
+        r"""['"]([a-z-]+)['"]""", read_all("sql", "functions", "*.sql") +
+        read_all("service", "pop3-policy-request-event.c")))
+    assert "intent" in documented_events
+    assert set(documented_events) <= words
+
+
 # --- installation ---
 
 def test_it_is_not_installed_over_another(fresh):
