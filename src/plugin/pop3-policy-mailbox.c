@@ -111,13 +111,35 @@ search_names_uidls(struct pop3_policy_session *session,
 		pop3_policy_output_command_is("uidl");
 }
 
-static void search_all_up_to(struct mail_search_args *args, uint32_t seq)
+static bool is_filtered(const struct pop3_policy_session *session,
+			struct mail_index_view *view, uint32_t seq)
+{
+	uint32_t uid;
+
+	mail_index_lookup_uid(view, seq, &uid);
+	return uid < session->view_from ||
+		seq_range_exists(&session->hidden, uid);
+}
+
+/* Search the shown messages and those that the policy hides among them, but
+   not those that pop3_deleted_flag hides: without the policy they would not be
+   numbered either. */
+static void
+search_add_filtered(const struct pop3_policy_session *session,
+		    const struct mailbox_transaction_context *t,
+		    struct mail_search_args *args)
 {
 	ARRAY_TYPE(seq_range) *seqs = &args->args->value.seqset;
+	ARRAY_TYPE(seq_range) shown = *seqs;
+	uint32_t seq;
 
 	/* not the POP3 client's array any more */
-	p_array_init(seqs, args->pool, 1);
-	seq_range_array_add_range(seqs, 1, seq);
+	p_array_init(seqs, args->pool, 16);
+	for (seq = 1; seq <= session->client->highest_seq; seq++) {
+		if (seq_range_exists(&shown, seq) ||
+		    is_filtered(session, t->view, seq))
+			seq_range_array_add(seqs, seq);
+	}
 }
 
 /* pop3's read_mailbox() fills all_seqs with the messages of the search only if
@@ -147,7 +169,7 @@ pop3_policy_search_init(struct mailbox_transaction_context *t,
 		return pbox->module_ctx.super.search_init(t, args, sort_program,
 			wanted_fields, wanted_headers);
 	}
-	search_all_up_to(args, client->highest_seq);
+	search_add_filtered(session, t, args);
 	ctx = pbox->module_ctx.super.search_init(t, args, sort_program,
 						 wanted_fields, wanted_headers);
 	session->unfiltered_search = ctx;
@@ -160,7 +182,6 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 	struct pop3_policy_mailbox *pbox =
 		POP3_POLICY_MAILBOX_CONTEXT_REQUIRE(ctx->transaction->box);
 	struct pop3_policy_session *session = pbox->session;
-	uint32_t uid;
 
 	if (session->state == POP3_POLICY_SESSION_REFUSED) {
 		/* nobody listens, so do not look at each message's size */
@@ -170,9 +191,7 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 		if (!session->filter || session->unfiltered_search == ctx ||
 		    ctx->transaction->box != session->pop3_box)
 			return TRUE;
-		mail_index_lookup_uid(ctx->transaction->view, ctx->seq, &uid);
-		if (uid >= session->view_from &&
-		    !seq_range_exists(&session->hidden, uid))
+		if (!is_filtered(session, ctx->transaction->view, ctx->seq))
 			return TRUE;
 		/* else the arguments keep the result of this message */
 		mail_search_args_reset(ctx->args->args, FALSE);
