@@ -105,7 +105,8 @@ static void pop3_policy_init(void)
 						  &chain);
 	service->polls = pop3_policy_polls_init(service->writer,
 						service->set.poll_interval);
-	service->imap_use = pop3_policy_imap_use_init(service->writer);
+	service->imap_use = pop3_policy_imap_use_init(service->writer,
+						      service->pool);
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
 }
@@ -131,6 +132,7 @@ static void pop3_policy_flush(void)
 		if (pop3_policy_clients_count() == 0 ||
 		    msecs >= POP3_POLICY_STOP_CLIENTS_MSECS) {
 			pop3_policy_polls_flush(service->polls);
+			pop3_policy_imap_use_flush(service->imap_use);
 			pop3_policy_writer_flush(service->writer);
 			if (pop3_policy_writer_is_idle(service->writer))
 				break;

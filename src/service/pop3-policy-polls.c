@@ -113,6 +113,7 @@ pop3_policy_polls_arrays_write(struct pop3_policy_polls *polls,
 	struct pop3_policy_record *record;
 
 	record = pop3_policy_record_create(POP3_POLICY_RECORD_POLLS, NULL, 0);
+	record->drop = POP3_POLICY_DROP_FIRST;
 	pop3_policy_record_add(record, pop3_policy_array_end(arrays->hours));
 	pop3_policy_record_add(record, pop3_policy_array_end(arrays->users));
 	pop3_policy_record_add(record, pop3_policy_array_end(arrays->devices));

@@ -54,5 +54,9 @@ pop3_policy_record_session_create(const struct pop3_policy_record_session *data)
 		pop3_policy_record_add(record, params[i].value != NULL ?
 				       params[i].value : params[i].if_null);
 	}
+	/* a retrieval that is not known lets a message look unretrieved */
+	if ((data->uids == NULL || strcmp(data->uids, "{}") == 0) &&
+	    (data->fetched == NULL || strcmp(data->fetched, "{}") == 0))
+		record->drop = POP3_POLICY_DROP_LAST;
 	return record;
 }

@@ -29,12 +29,11 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 		.stmt = POP3_POLICY_STMT_CARRY_OVER, .chained = TRUE,
 		.awaited = TRUE },
 	[POP3_POLICY_RECORD_SESSION] = {
-		.stmt = POP3_POLICY_STMT_RECORD_SESSION, .chained = TRUE,
-		.droppable = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_SESSION, .chained = TRUE },
 	[POP3_POLICY_RECORD_POLLS] = {
-		.stmt = POP3_POLICY_STMT_RECORD_POLLS, .droppable = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_POLLS },
 	[POP3_POLICY_RECORD_IMAP_USE] = {
-		.stmt = POP3_POLICY_STMT_RECORD_IMAP_USE, .droppable = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_IMAP_USE },
 	[POP3_POLICY_RECORD_QUARANTINE] = {
 		.stmt = POP3_POLICY_STMT_RECORD_QUARANTINE, .chained = TRUE },
 };

@@ -29,9 +29,18 @@ struct pop3_policy_record_info {
 	bool chained:1;
 	/* somebody waits for it; on failure he is told, and it is not kept */
 	bool awaited:1;
-	/* may be dropped when memory runs out: nothing is removed or shown
-	   wrongly without it, clocks only start later */
-	bool droppable:1;
+};
+
+/* Whether it may be dropped when memory runs out. Nothing is removed or shown
+   wrongly without it then. */
+enum pop3_policy_record_drop {
+	POP3_POLICY_DROP_NEVER = 0,
+	/* counters */
+	POP3_POLICY_DROP_FIRST,
+	/* sessions in which nothing was retrieved */
+	POP3_POLICY_DROP_LAST,
+
+	POP3_POLICY_DROP_COUNT
 };
 
 enum pop3_policy_record_status {
@@ -64,6 +73,7 @@ struct pop3_policy_record {
 	unsigned int param_count;
 	/* memory, roughly */
 	size_t bytes;
+	enum pop3_policy_record_drop drop;
 
 	/* --- the writer's --- */
 	/* ascending in the order of arrival */

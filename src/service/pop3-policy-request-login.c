@@ -13,6 +13,7 @@
 #include "pop3-policy-client.h"
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-effective.h"
+#include "pop3-policy-imap-use.h"
 #include "pop3-policy-login-reply.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
@@ -249,6 +250,8 @@ static void pop3_policy_login_ready(struct pop3_policy_request *request)
 {
 	struct pop3_policy_login *login = request->context;
 
+	pop3_policy_imap_use_flush_user(request->service->imap_use,
+					login->user);
 	request->writer_waiter = pop3_policy_writer_wait_user(
 		request->service->writer, login->user,
 		pop3_policy_login_written, request);

@@ -154,6 +154,7 @@ static void pop3_policy_writer_opened(struct pop3_policy_writer *writer,
 		"%"PRId64"; %u records are waiting",
 		pop3_policy_chain_id_get(writer->chain), head.batch, head.seq,
 		writer->queue.count);
+	writer->full_logged = FALSE;
 	if (writer->dropped > 0) {
 		e_error(writer->event, "%u records were dropped while the "
 			"database was away", writer->dropped);

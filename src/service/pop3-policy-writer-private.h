@@ -19,6 +19,8 @@ struct pop3_policy_record_list {
 	struct pop3_policy_record *head, *tail;
 	unsigned int count;
 	size_t bytes;
+	/* of them, by what may be dropped */
+	unsigned int drop_counts[POP3_POLICY_DROP_COUNT];
 };
 
 struct pop3_policy_batch {
@@ -74,6 +76,8 @@ struct pop3_policy_writer {
 
 	HASH_TABLE(char *, struct pop3_policy_writer_user *) users;
 
+	/* that the queue is full was logged since the database went away */
+	bool full_logged;
 	/* records dropped for lack of memory since it was last logged */
 	unsigned int dropped;
 };

@@ -11,9 +11,10 @@
 /* What may be kept while the database is away. */
 #define POP3_POLICY_WRITER_MAX_RECORDS 100000
 #define POP3_POLICY_WRITER_MAX_BYTES (128*1024*1024)
-/* Share of the queue, as a divisor, that is looked through for something to
-   drop once it is full: not for each new record again. */
+/* Shares of the queue, as divisors: how much of it may be dropped at once, and
+   how much there must be to drop before the queue is looked through for it. */
 #define POP3_POLICY_WRITER_DROP_SHARE 10
+#define POP3_POLICY_WRITER_DROP_WORTH 100
 
 static const enum pop3_policy_stmt writer_stmts[] = {
 	POP3_POLICY_STMT_CHAIN_OPEN,
@@ -40,6 +41,7 @@ void pop3_policy_record_list_append(struct pop3_policy_record_list *list,
 	DLLIST2_APPEND(&list->head, &list->tail, record);
 	list->count++;
 	list->bytes += record->bytes;
+	list->drop_counts[record->drop]++;
 }
 
 void pop3_policy_record_list_remove(struct pop3_policy_record_list *list,
@@ -49,11 +51,15 @@ void pop3_policy_record_list_remove(struct pop3_policy_record_list *list,
 	i_assert(list->count > 0 && list->bytes >= record->bytes);
 	list->count--;
 	list->bytes -= record->bytes;
+	i_assert(list->drop_counts[record->drop] > 0);
+	list->drop_counts[record->drop]--;
 }
 
 void pop3_policy_record_list_prepend_list(struct pop3_policy_record_list *dest,
 					  struct pop3_policy_record_list *src)
 {
+	unsigned int i;
+
 	if (src->head == NULL)
 		return;
 	if (dest->head != NULL) {
@@ -65,6 +71,8 @@ void pop3_policy_record_list_prepend_list(struct pop3_policy_record_list *dest,
 	dest->head = src->head;
 	dest->count += src->count;
 	dest->bytes += src->bytes;
+	for (i = 0; i < POP3_POLICY_DROP_COUNT; i++)
+		dest->drop_counts[i] += src->drop_counts[i];
 	i_zero(src);
 }
 
@@ -85,30 +93,57 @@ void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
 	pop3_policy_record_free(&record);
 }
 
-/* Make room: the oldest records that nothing depends on go first. */
-static void pop3_policy_writer_drop_some(struct pop3_policy_writer *writer)
+/* Move at most `max' of the oldest records that may be dropped so. */
+static void
+pop3_policy_writer_take_droppable(struct pop3_policy_writer *writer,
+				  enum pop3_policy_record_drop drop,
+				  unsigned int max,
+				  struct pop3_policy_record_list *dest)
 {
 	struct pop3_policy_record *record, *next;
-	unsigned int left;
 
-	if (writer->dropped == 0) {
-		e_error(writer->event, "%u records (%zu bytes) wait for the "
-			"database, no more are kept: sessions and poll counts "
-			"are dropped, oldest first, so that their retrievals "
-			"will not have counted. Outcomes, repairs and events "
-			"are kept", writer->queue.count, writer->queue.bytes);
-	}
-	left = writer->queue.count / POP3_POLICY_WRITER_DROP_SHARE + 1;
-	for (record = writer->queue.head; record != NULL && left > 0;
-	     record = next) {
+	for (record = writer->queue.head; record != NULL && max > 0 &&
+	     writer->queue.drop_counts[drop] > 0; record = next) {
 		next = record->next;
-		if (!pop3_policy_record_info(record->kind)->droppable)
+		if (record->drop != drop)
 			continue;
 		pop3_policy_record_list_remove(&writer->queue, record);
+		pop3_policy_record_list_append(dest, record);
+		max--;
+	}
+}
+
+/* Make room: the oldest records that nothing depends on go first. The queue is
+   looked through only where that is worth while, not for each new record. */
+static void pop3_policy_writer_drop_some(struct pop3_policy_writer *writer)
+{
+	const struct pop3_policy_record_list *queue = &writer->queue;
+	struct pop3_policy_record_list dropped;
+	struct pop3_policy_record *record;
+	unsigned int max = queue->count / POP3_POLICY_WRITER_DROP_SHARE + 1;
+	unsigned int worth = queue->count / POP3_POLICY_WRITER_DROP_WORTH + 1;
+
+	if (!writer->full_logged) {
+		writer->full_logged = TRUE;
+		e_error(writer->event, "%u records (%zu bytes) wait for the "
+			"database, no more are kept: poll counts, and then "
+			"sessions that retrieved nothing, are dropped, oldest "
+			"first. All others are kept", queue->count,
+			queue->bytes);
+	}
+	i_zero(&dropped);
+	if (queue->drop_counts[POP3_POLICY_DROP_FIRST] >= worth) {
+		pop3_policy_writer_take_droppable(writer,
+			POP3_POLICY_DROP_FIRST, max, &dropped);
+	} else if (queue->drop_counts[POP3_POLICY_DROP_LAST] >= worth) {
+		pop3_policy_writer_take_droppable(writer,
+			POP3_POLICY_DROP_LAST, max, &dropped);
+	}
+	writer->dropped += dropped.count;
+	while ((record = dropped.head) != NULL) {
+		pop3_policy_record_list_remove(&dropped, record);
 		pop3_policy_writer_settle(writer, record,
 					  POP3_POLICY_RECORD_FAILED);
-		writer->dropped++;
-		left--;
 	}
 }
 

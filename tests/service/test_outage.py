@@ -310,6 +310,30 @@ def test_records_kept_while_away(own_service, own_postgres, new_session):
         "FROM pop3.session) s WHERE uid <= before") == 0
 
 
+def test_imap_users_while_away(own_service, own_postgres, new_session):
+    """Their names are kept, and written before the next login is answered."""
+    service = own_service
+    service.expect(AWAY)
+    client = service.client()
+    users = ["user%d@example.org" % number for number in range(500)]
+    for user in users:
+        did_something(client, new_session(), user)
+    client.login(users[-1], new_session())
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    for _ in range(2):
+        for user in users:
+            client.tell("IMAP", user=user)
+    own_postgres.start()
+    wait_until(lambda: service.log_contains("used again"), "the database")
+    client.login(users[-1], new_session())
+    assert service.value("SELECT imap_used_at IS NOT NULL FROM pop3.maildrop "
+                         "WHERE username = %s", (users[-1],))
+    wait_until(lambda: service.value(
+        "SELECT count(*) FROM pop3.maildrop WHERE imap_used_at IS NOT NULL")
+        == 500, "all of them")
+
+
 def test_too_many_records_while_away(own_service, own_postgres, new_session):
     """Sessions are dropped then, an outcome never is."""
     service = own_service
@@ -322,6 +346,9 @@ def test_too_many_records_while_away(own_service, own_postgres, new_session):
     own_postgres.stop()
     service.wait_log(AWAY)
     client.outcome(USER, session)
+    # one with retrievals is kept as well
+    client.session(USER, session, login["now"], fetched="4", retr=1,
+                   retrieved=[(4, "none")])
     line = ("SESSION\t0\tuser=many@example.org\tsession=%032x\t"
             "started=%.3f\tended_by=drop\tretr=1\n")
     for start in range(0, 101000, 1000):
@@ -331,5 +358,6 @@ def test_too_many_records_while_away(own_service, own_postgres, new_session):
     own_postgres.start()
     service.wait_audit(USER, ["intent", "committed"])
     service.wait_log(r"\d+ records were dropped while the database was away")
+    service.wait_sessions(USER, 1)
     # the others would take their time
     service.kill()
