@@ -263,12 +263,16 @@ int pop3_policy_chain_id_renew(struct pop3_policy_chain_id *chain,
 		return -1;
 	}
 	fd = pop3_policy_chain_id_write(temp, id, error_r);
-	if (fd < 0)
+	if (fd < 0) {
+		/* it is tried again and again: leave no name for each time */
+		i_unlink(retired);
 		return -1;
+	}
 	if (rename(temp, chain->path) < 0) {
 		*error_r = t_strdup_printf("rename(%s, %s) failed: %m", temp,
 					   chain->path);
 		i_unlink(temp);
+		i_unlink(retired);
 		i_close_fd(&fd);
 		return -1;
 	}
