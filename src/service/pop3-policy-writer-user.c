@@ -77,6 +77,9 @@ pop3_policy_writer_wait_user(struct pop3_policy_writer *writer,
 	struct pop3_policy_writer_user *user;
 	struct pop3_policy_writer_waiter *waiter;
 
+	/* before the user is looked up: it may settle the last of his records,
+	   which frees the user */
+	pop3_policy_writer_flush(writer);
 	user = hash_table_lookup(writer->users, username);
 	if (user == NULL)
 		return NULL;
@@ -87,7 +90,6 @@ pop3_policy_writer_wait_user(struct pop3_policy_writer *writer,
 	waiter->callback = callback;
 	waiter->context = context;
 	DLLIST2_APPEND(&user->waiters_head, &user->waiters_tail, waiter);
-	pop3_policy_writer_flush(writer);
 	return waiter;
 }
 
