@@ -37,6 +37,7 @@ static void pop3_policy_db_op_add(struct pop3_policy_db *db, bool sync,
 	op->callback = callback;
 	op->context = context;
 	op->sync = sync;
+	op->sent = ioloop_timeval;
 	DLLIST2_APPEND(&db->ops_head, &db->ops_tail, op);
 	if (db->op_count++ == 0) {
 		i_assert(db->to_stall == NULL);

@@ -20,6 +20,7 @@ struct pop3_policy_db_op {
 	struct pop3_policy_db_op *prev, *next;
 	pop3_policy_db_callback_t *callback;
 	void *context;
+	struct timeval sent;
 	/* the answer has come, its end has not */
 	PGresult *res;
 	bool sync:1;

@@ -106,6 +106,14 @@ pop3_policy_db_result_error(const struct pop3_policy_db_result *result)
 enum pop3_policy_db_failure
 pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
 {
+	/* Constraints ("23") are not among these: a trigger of somebody else or
+	   a race may be the reason. Nor are errors that are not known here. */
+	static const char *const data_classes[] = {
+		"21",	/* cardinality */
+		"22",	/* data exception */
+		"P0",	/* raised by a function */
+		"P3",	/* raised by one of ours */
+	};
 	static const char *const transient_classes[] = {
 		"08",	/* connection */
 		"25",	/* read-only: a standby, or one just demoted */
@@ -137,7 +145,11 @@ pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
 		if (str_begins(state, schema_classes[i]))
 			return POP3_POLICY_DB_FAILURE_SCHEMA;
 	}
-	return POP3_POLICY_DB_FAILURE_DATA;
+	for (i = 0; i < N_ELEMENTS(data_classes); i++) {
+		if (str_begins(state, data_classes[i]))
+			return POP3_POLICY_DB_FAILURE_DATA;
+	}
+	return POP3_POLICY_DB_FAILURE_UNKNOWN;
 }
 
 unsigned int

@@ -376,3 +376,13 @@ unsigned int pop3_policy_db_outstanding(const struct pop3_policy_db *db)
 {
 	return db->op_count;
 }
+
+unsigned int pop3_policy_db_latency(const struct pop3_policy_db *db)
+{
+	int msecs;
+
+	if (db->ops_head == NULL)
+		return 0;
+	msecs = timeval_diff_msecs(&ioloop_timeval, &db->ops_head->sent);
+	return msecs < 0 ? 0 : (unsigned int)msecs;
+}

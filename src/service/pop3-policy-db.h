@@ -35,7 +35,9 @@ enum pop3_policy_db_failure {
 	/* Something else wrote to the same chain. */
 	POP3_POLICY_DB_FAILURE_CHAIN,
 	/* The values were refused; trying again cannot help. */
-	POP3_POLICY_DB_FAILURE_DATA
+	POP3_POLICY_DB_FAILURE_DATA,
+	/* Anything else: trying again may help, or may not. */
+	POP3_POLICY_DB_FAILURE_UNKNOWN
 };
 
 struct pop3_policy_db_settings {
@@ -88,6 +90,8 @@ bool pop3_policy_db_is_connected(const struct pop3_policy_db *db);
 bool pop3_policy_db_is_connecting(const struct pop3_policy_db *db);
 /* Number of statements sent and not answered. */
 unsigned int pop3_policy_db_outstanding(const struct pop3_policy_db *db);
+/* Milliseconds since the first of them was sent. */
+unsigned int pop3_policy_db_latency(const struct pop3_policy_db *db);
 
 /* Send a prepared statement. params has as many values as the statement;
    NULL is SQL NULL. They are copied. Nothing is answered before the next

@@ -84,8 +84,11 @@ struct pop3_policy_record {
 	struct pop3_policy_db_result *result;
 	pop3_policy_record_callback_t *callback;
 	void *context;
-	/* times that it was canceled for taking too long */
-	unsigned int timeouts;
+	/* times that it was canceled for taking too long, or failed for a
+	   reason that is not known to stay, in a batch of its own */
+	unsigned int failures;
+	/* times that it was refused so */
+	unsigned int refusals;
 	/* is sent in a batch of its own */
 	bool single:1;
 };

@@ -14,9 +14,12 @@
 /* Batches under way at once: the next one is received while the one before it
    is committed. */
 #define POP3_POLICY_BATCHES_MAX 4
-/* How often a record may be canceled by the statement timeout, alone, before it
-   is taken for one that cannot be written. */
-#define POP3_POLICY_RECORD_MAX_TIMEOUTS 5
+/* How often a record may be canceled by the statement timeout or fail for an
+   unknown reason, alone, before it is taken for one that cannot be written. */
+#define POP3_POLICY_RECORD_MAX_FAILURES 5
+/* The same where its values are refused. The second time nothing else was
+   written meanwhile. */
+#define POP3_POLICY_RECORD_MAX_REFUSALS 2
 #define POP3_POLICY_RETRY_MIN_MSECS 100
 #define POP3_POLICY_RETRY_MAX_MSECS 5000
 
@@ -174,22 +177,25 @@ static void pop3_policy_batch_judge(struct pop3_policy_batch *batch)
 		pop3_policy_db_fail(writer->db, failure, batch->error);
 		return;
 	}
-	if (failure == POP3_POLICY_DB_FAILURE_TIMEOUT && alone &&
-	    ++record->timeouts >= POP3_POLICY_RECORD_MAX_TIMEOUTS)
-		failure = POP3_POLICY_DB_FAILURE_DATA;
-
 	switch (failure) {
 	case POP3_POLICY_DB_FAILURE_TRANSIENT:
 		pop3_policy_writer_pause(writer);
 		break;
 	case POP3_POLICY_DB_FAILURE_TIMEOUT:
+	case POP3_POLICY_DB_FAILURE_UNKNOWN:
+		if (alone && ++record->failures >=
+		    POP3_POLICY_RECORD_MAX_FAILURES) {
+			pop3_policy_writer_refused(writer, batch);
+			break;
+		}
 		record->single = TRUE;
 		pop3_policy_writer_pause(writer);
 		break;
 	case POP3_POLICY_DB_FAILURE_DATA:
 	case POP3_POLICY_DB_FAILURE_CHAIN:
 		/* only what fails by itself is at fault itself */
-		if (alone)
+		if (alone && ++record->refusals >=
+		    POP3_POLICY_RECORD_MAX_REFUSALS)
 			pop3_policy_writer_refused(writer, batch);
 		else
 			record->single = TRUE;

@@ -219,3 +219,25 @@ def test_damaged_chain_file(make_service, new_session):
             return None
     wait_until(client, "the service to be started again").login(
         USER, new_session())
+
+
+@pytest.mark.parametrize("code,failures", [
+    ("23514", 3), ("XX001", 3), ("P0001", 1), ("22000", 1)])
+def test_record_refused_for_a_while(service, client, new_session, code,
+                                    failures):
+    """A constraint or a corruption may be mended: the record is kept."""
+    service.sql("""
+        CREATE SEQUENCE public.tries;
+        CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql
+            SECURITY DEFINER AS $$
+        BEGIN
+            IF nextval('public.tries') <= %d THEN
+                RAISE EXCEPTION 'not now' USING ERRCODE = '%s';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON pop3.session FOR EACH ROW
+            EXECUTE FUNCTION public.refuse()""" % (failures, code))
+    did_something(client, new_session())
+    service.wait_sessions(USER, 1)
+    assert service.value("SELECT count(*) FROM pop3.quarantine") == 0
