@@ -10,6 +10,13 @@
 
 /* How long a request waits for a connection that is being made. */
 #define POP3_POLICY_POOL_GRACE_MSECS 1000
+/* From so many outstanding statements on, each reader, requests are refused if
+   the first of those waits for longer than a share (as a divisor) of
+   query_timeout. What was sent cannot be taken back when its request times out,
+   so the database would be kept busy with answers that nobody waits for. Many
+   logins at one moment are no reason to refuse any. */
+#define POP3_POLICY_POOL_MANY_OUTSTANDING 200
+#define POP3_POLICY_POOL_LATE_SHARE 4
 /* Least time between two log lines about statements that failed. */
 #define POP3_POLICY_POOL_COMPLAIN_SECS 10
 
@@ -36,6 +43,8 @@ struct pop3_policy_pool_waiter {
 
 struct pop3_policy_pool {
 	struct event *event;
+	/* milliseconds */
+	unsigned int query_timeout;
 	ARRAY(struct pop3_policy_reader *) readers;
 	bool writer_up;
 
@@ -173,6 +182,7 @@ pop3_policy_pool_init(struct event *event_parent,
 
 	pool = i_new(struct pop3_policy_pool, 1);
 	pool->event = event_create(event_parent);
+	pool->query_timeout = set->query_timeout;
 	pool->down = TRUE;
 	pool->down_since = ioloop_timeval;
 
@@ -227,6 +237,17 @@ struct pop3_policy_db *pop3_policy_pool_reader(struct pop3_policy_pool *pool)
 			best = reader->db;
 	}
 	return best;
+}
+
+bool pop3_policy_pool_is_overloaded(struct pop3_policy_pool *pool)
+{
+	const struct pop3_policy_db *db = pop3_policy_pool_reader(pool);
+
+	return db != NULL &&
+		pop3_policy_db_outstanding(db) >=
+		POP3_POLICY_POOL_MANY_OUTSTANDING &&
+		pop3_policy_db_latency(db) >=
+		pool->query_timeout / POP3_POLICY_POOL_LATE_SHARE;
 }
 
 static bool pop3_policy_pool_is_hopeful(const struct pop3_policy_pool *pool)

@@ -19,6 +19,10 @@ void pop3_policy_pool_deinit(struct pop3_policy_pool **pool);
 /* A connection with as few outstanding statements as any, or NULL. */
 struct pop3_policy_db *pop3_policy_pool_reader(struct pop3_policy_pool *pool);
 
+/* TRUE if so much is outstanding on that connection, for so long, that a new
+   question would be answered too late: it had better not be asked. */
+bool pop3_policy_pool_is_overloaded(struct pop3_policy_pool *pool);
+
 /* The writer tells: its chain is open; its connection was lost or cannot be
    used; an attempt to connect has begun. */
 void pop3_policy_pool_writer_up(struct pop3_policy_pool *pool);

@@ -227,6 +227,8 @@ static void pop3_policy_login_now(struct pop3_policy_request *request,
 
 static void pop3_policy_login_ask(struct pop3_policy_request *request)
 {
+	static const char *const overloaded =
+		"the database does not keep up with the logins";
 	struct pop3_policy_login *login = request->context;
 	const char *params[] = { login->user };
 	const struct pop3_policy_query queries[] = {
@@ -235,6 +237,11 @@ static void pop3_policy_login_ask(struct pop3_policy_request *request)
 		  pop3_policy_login_rows },
 	};
 
+	if (pop3_policy_pool_is_overloaded(request->service->pool)) {
+		pop3_policy_pool_complain(request->service->pool, overloaded);
+		pop3_policy_request_fail_temp(request, overloaded);
+		return;
+	}
 	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
 }
 

@@ -361,3 +361,39 @@ def test_too_many_records_while_away(own_service, own_postgres, new_session):
     service.wait_sessions(USER, 1)
     # the others would take their time
     service.kill()
+
+
+def test_more_logins_than_the_database_serves(make_service, new_session):
+    """Questions that would be answered too late are not asked, so that it
+    recovers as soon as the load ends."""
+    service = make_service(settings={"query_timeout": "2 s"})
+    service.expect("requests failed since")
+    service.sql("""
+        CREATE OR REPLACE FUNCTION pop3.now() RETURNS float8
+            LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            PERFORM pg_sleep(0.03);
+            RETURN extract(epoch FROM clock_timestamp());
+        END $$""")
+    client = service.client()
+    client.login(USER, new_session())
+    sent = 0
+    for _ in range(50):
+        for _ in range(20):
+            client.send("LOGIN", user=USER, session=new_session())
+            sent += 1
+        time.sleep(0.1)
+    answers = {"ok": 0, "does not keep up": 0, "other": 0}
+    for _ in range(sent):
+        try:
+            client.receive()
+            answers["ok"] += 1
+        except Fail as fail:
+            answers["does not keep up" if "does not keep up" in fail.text
+                    else "other"] += 1
+    assert answers["does not keep up"] > answers["other"], answers
+    start = time.monotonic()
+    client.login(USER, new_session())
+    assert time.monotonic() - start < 2
+    assert answers["ok"] > 100
