@@ -131,6 +131,8 @@ static void pop3_policy_flush(void)
 			break;
 		if (pop3_policy_clients_count() == 0 ||
 		    msecs >= POP3_POLICY_STOP_CLIENTS_MSECS) {
+			/* what they have sent is not lost with the sockets */
+			pop3_policy_clients_read_all();
 			pop3_policy_polls_flush(service->polls);
 			pop3_policy_imap_use_flush(service->imap_use);
 			pop3_policy_writer_flush(service->writer);

@@ -18,6 +18,8 @@
 #define POP3_POLICY_CLIENT_MAX_OUTPUT POP3_POLICY_MAX_MESSAGE
 /* Requests without answer: a mail process has one or two. */
 #define POP3_POLICY_CLIENT_MAX_REQUESTS 1000
+/* How often each is read from before the process ends. */
+#define POP3_POLICY_CLIENT_MAX_READS 1000
 
 struct pop3_policy_client {
 	struct pop3_policy_client *prev, *next;
@@ -95,7 +97,8 @@ static bool pop3_policy_client_input_line(struct pop3_policy_client *client,
 	return TRUE;
 }
 
-static void pop3_policy_client_input(struct pop3_policy_client *client)
+/* Read once. Returns TRUE if there may be more. */
+static bool pop3_policy_client_read(struct pop3_policy_client *client)
 {
 	const char *line;
 	uoff_t start;
@@ -114,7 +117,7 @@ static void pop3_policy_client_input(struct pop3_policy_client *client)
 				client->input->v_offset - start - 1);
 		} T_END;
 		if (!open)
-			return;
+			return FALSE;
 	}
 	o_stream_uncork(client->output);
 	if (client->output->closed) {
@@ -123,7 +126,15 @@ static void pop3_policy_client_input(struct pop3_policy_client *client)
 		pop3_policy_client_disconnect(client, "Line is too long");
 	} else if (ret < 0) {
 		pop3_policy_client_destroy(client);
+	} else {
+		return ret > 0;
 	}
+	return FALSE;
+}
+
+static void pop3_policy_client_input(struct pop3_policy_client *client)
+{
+	(void)pop3_policy_client_read(client);
 }
 
 static int pop3_policy_client_output(struct pop3_policy_client *client)
@@ -168,6 +179,21 @@ void pop3_policy_client_create(struct pop3_policy_service *service, int fd)
 
 	pop3_policy_wire_handshake(handshake);
 	o_stream_nsend(client->output, str_data(handshake), str_len(handshake));
+}
+
+void pop3_policy_clients_read_all(void)
+{
+	struct pop3_policy_client *client, *next;
+	unsigned int i;
+
+	for (client = clients; client != NULL; client = next) {
+		next = client->next;
+		/* one that does not stop is not waited for */
+		for (i = 0; i < POP3_POLICY_CLIENT_MAX_READS; i++) {
+			if (!pop3_policy_client_read(client))
+				break;
+		}
+	}
 }
 
 void pop3_policy_clients_destroy_all(void)

@@ -9,6 +9,8 @@ struct pop3_policy_request;
 
 /* Takes over the descriptor. */
 void pop3_policy_client_create(struct pop3_policy_service *service, int fd);
+/* Read what all of them have sent by now. */
+void pop3_policy_clients_read_all(void);
 /* Close all connections. */
 void pop3_policy_clients_destroy_all(void);
 unsigned int pop3_policy_clients_count(void);
