@@ -6,6 +6,8 @@
 
 /* SQLSTATE of pop3.batch_begin() for a chain that moved on. */
 #define POP3_POLICY_SQLSTATE_CHAIN "P3001"
+/* lock_not_available */
+#define POP3_POLICY_SQLSTATE_LOCK "55P03"
 /* query_canceled */
 #define POP3_POLICY_SQLSTATE_TIMEOUT "57014"
 
@@ -135,6 +137,8 @@ pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
 		return POP3_POLICY_DB_FAILURE_TRANSIENT;
 	if (strcmp(state, POP3_POLICY_SQLSTATE_CHAIN) == 0)
 		return POP3_POLICY_DB_FAILURE_CHAIN;
+	if (strcmp(state, POP3_POLICY_SQLSTATE_LOCK) == 0)
+		return POP3_POLICY_DB_FAILURE_LOCK;
 	if (strcmp(state, POP3_POLICY_SQLSTATE_TIMEOUT) == 0)
 		return POP3_POLICY_DB_FAILURE_TIMEOUT;
 	for (i = 0; i < N_ELEMENTS(transient_classes); i++) {

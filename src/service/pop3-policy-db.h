@@ -28,6 +28,8 @@ enum pop3_policy_db_failure {
 	/* May succeed when tried again: lock and serialization conflicts, lack
 	   of resources, a lost connection. */
 	POP3_POLICY_DB_FAILURE_TRANSIENT = 0,
+	/* Somebody else holds a row for longer than lock_timeout. */
+	POP3_POLICY_DB_FAILURE_LOCK,
 	/* It took longer than statement_timeout; so it may again. */
 	POP3_POLICY_DB_FAILURE_TIMEOUT,
 	/* Schema, function or permission missing: a person has to act. */

@@ -91,6 +91,8 @@ struct pop3_policy_record {
 	unsigned int refusals;
 	/* is sent in a batch of its own */
 	bool single:1;
+	/* is in the writer's list of those that wait for a lock */
+	bool deferred:1;
 };
 
 const struct pop3_policy_record_info *

@@ -106,6 +106,7 @@ void pop3_policy_writer_requeue_all(struct pop3_policy_writer *writer)
 					  &writer->requeue);
 	pop3_policy_record_list_prepend_list(&writer->queue, &writer->requeue);
 	writer->failing = FALSE;
+	writer->locked_user = NULL;
 }
 
 /* --- what failed --- */
@@ -181,6 +182,14 @@ static void pop3_policy_batch_judge(struct pop3_policy_batch *batch)
 	case POP3_POLICY_DB_FAILURE_TRANSIENT:
 		pop3_policy_writer_pause(writer);
 		break;
+	case POP3_POLICY_DB_FAILURE_LOCK:
+		/* set aside once nothing is under way any more; that may last,
+		   and is no fault of the record */
+		if (record->user != NULL)
+			writer->locked_user = record->user;
+		else
+			pop3_policy_writer_pause(writer);
+		break;
 	case POP3_POLICY_DB_FAILURE_TIMEOUT:
 	case POP3_POLICY_DB_FAILURE_UNKNOWN:
 		if (alone && ++record->failures >=
@@ -218,7 +227,11 @@ static void pop3_policy_batch_failed(struct pop3_policy_batch *batch)
 	}
 	pop3_policy_batch_requeue(batch, &writer->requeue);
 	if (writer->batch_count == 0) {
+		struct pop3_policy_writer_user *locked = writer->locked_user;
+
 		pop3_policy_writer_requeue_all(writer);
+		if (locked != NULL)
+			pop3_policy_writer_defer_user(writer, locked);
 		writer->urgent = TRUE;
 	}
 }

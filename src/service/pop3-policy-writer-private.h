@@ -2,7 +2,8 @@
 #define POP3_POLICY_WRITER_PRIVATE_H
 
 /* For pop3-policy-writer.c (the queue), pop3-policy-writer-batch.c (sending,
-   and what became of it), pop3-policy-writer-chain.c (opening the chain) and
+   and what became of it), pop3-policy-writer-defer.c (what waits for the locks
+   of others), pop3-policy-writer-chain.c (opening the chain) and
    pop3-policy-writer-user.c (who waits for whose records). */
 
 #include "hash.h"
@@ -42,6 +43,8 @@ struct pop3_policy_batch {
 struct pop3_policy_writer_user {
 	char *name;
 	unsigned int pending;
+	/* somebody else holds his rows: his records wait in `deferred' */
+	bool deferred;
 	struct pop3_policy_writer_waiter *waiters_head, *waiters_tail;
 };
 
@@ -67,8 +70,14 @@ struct pop3_policy_writer {
 	unsigned int batch_count;
 	/* records of failed batches, until no batch is under way */
 	struct pop3_policy_record_list requeue;
+	/* records of users whose rows are locked, until they are tried again:
+	   the others are not held up by them */
+	struct pop3_policy_record_list deferred;
+	struct timeout *to_deferred;
 	/* a batch failed: those after it fail, too */
 	bool failing;
+	/* because of his locked rows; he has a record in requeue */
+	struct pop3_policy_writer_user *locked_user;
 	/* somebody waits for what is queued */
 	bool urgent;
 	struct timeout *to_send, *to_retry;
@@ -104,6 +113,15 @@ void pop3_policy_writer_send(struct pop3_policy_writer *writer);
 void pop3_policy_batch_committed(struct pop3_policy_batch *batch, bool blind);
 /* Back to the queue: nothing that was sent is durable. */
 void pop3_policy_writer_requeue_all(struct pop3_policy_writer *writer);
+
+/* --- pop3-policy-writer-defer.c --- */
+
+/* Set aside the user's queued records, and those that are yet to come, for a
+   short time. None of them may be under way. */
+void pop3_policy_writer_defer_user(struct pop3_policy_writer *writer,
+				   struct pop3_policy_writer_user *user);
+/* Back to the end of the queue. */
+void pop3_policy_writer_undefer(struct pop3_policy_writer *writer);
 
 /* --- pop3-policy-writer-chain.c --- */
 

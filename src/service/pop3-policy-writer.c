@@ -8,6 +8,7 @@
 #include "pop3-policy-service-settings.h"
 #include "pop3-policy-writer-private.h"
 
+#define POP3_POLICY_WRITER_LOCK_MSECS 500
 /* What may be kept while the database is away. */
 #define POP3_POLICY_WRITER_MAX_RECORDS 100000
 #define POP3_POLICY_WRITER_MAX_BYTES (128*1024*1024)
@@ -152,6 +153,11 @@ static void pop3_policy_writer_enqueue(struct pop3_policy_writer *writer,
 {
 	record->id = ++writer->last_id;
 	pop3_policy_writer_user_add(writer, record);
+	if (record->user != NULL && record->user->deferred) {
+		pop3_policy_record_list_append(&writer->deferred, record);
+		record->deferred = TRUE;
+		return;
+	}
 	pop3_policy_record_list_append(&writer->queue, record);
 	if (writer->queue.count > POP3_POLICY_WRITER_MAX_RECORDS ||
 	    writer->queue.bytes > POP3_POLICY_WRITER_MAX_BYTES)
@@ -206,8 +212,10 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 	record->context = NULL;
 	/* Once sent it cannot be taken back. If it turns out not to be
 	   durable, it is dropped before it is sent again. */
-	if (record->batch == NULL && !writer->failing) {
-		pop3_policy_record_list_remove(&writer->queue, record);
+	if (record->deferred || (record->batch == NULL && !writer->failing)) {
+		pop3_policy_record_list_remove(record->deferred ?
+					       &writer->deferred :
+					       &writer->queue, record);
 		pop3_policy_writer_settle(writer, record,
 					  POP3_POLICY_RECORD_FAILED);
 	}
@@ -216,7 +224,7 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 bool pop3_policy_writer_is_idle(const struct pop3_policy_writer *writer)
 {
 	return writer->queue.count == 0 && writer->batch_count == 0 &&
-		writer->requeue.count == 0;
+		writer->requeue.count == 0 && writer->deferred.count == 0;
 }
 
 /* --- the connection --- */
@@ -270,7 +278,10 @@ pop3_policy_writer_init(struct event *event_parent,
 	   user; what takes longer than that is not the batch's size */
 	db_set.statement_timeout_msecs =
 		pop3_policy_writer_statement_msecs(set);
-	db_set.lock_timeout_msecs = set->query_timeout;
+	/* whoever holds a row for longer must not hold up everybody else's
+	   records with it */
+	db_set.lock_timeout_msecs = I_MIN(set->query_timeout,
+					  POP3_POLICY_WRITER_LOCK_MSECS);
 	db_set.stall_msecs = db_set.statement_timeout_msecs +
 		set->query_timeout;
 	db_set.stmts = writer_stmts;
@@ -291,6 +302,7 @@ void pop3_policy_writer_deinit(struct pop3_policy_writer **_writer)
 	pop3_policy_db_deinit(&writer->db);
 	writer->state = POP3_POLICY_WRITER_CLOSED;
 	pop3_policy_writer_requeue_all(writer);
+	pop3_policy_writer_undefer(writer);
 	lost = writer->queue.count;
 	while ((record = writer->queue.head) != NULL) {
 		pop3_policy_record_list_remove(&writer->queue, record);

@@ -396,4 +396,42 @@ def test_more_logins_than_the_database_serves(make_service, new_session):
     start = time.monotonic()
     client.login(USER, new_session())
     assert time.monotonic() - start < 2
-    assert answers["ok"] > 100
+    assert answers["ok"] > 20
+
+
+def test_locked_user_does_not_hold_up_others(service, client, new_session):
+    """Somebody works on one user's rows in psql and does not commit."""
+    service.expect("no answer from the database within")
+    other = "other@example.org"
+    did_something(client, new_session(), uid=1)
+    client.login(USER, new_session())
+    session = new_session()
+    login = client.login(other, session)
+    with service.pg.connect(dbname=service.dbname, autocommit=False) as lock:
+        lock.cursor().execute("SELECT 1 FROM pop3.maildrop "
+                              "WHERE username = %s FOR UPDATE", (USER,))
+        for uid in range(2, 5):
+            did_something(client, new_session(), uid=uid)
+        time.sleep(0.2)
+        for number in range(1, 7):
+            start = time.monotonic()
+            client.intent(other, session, login["version"], [number],
+                          no=number)
+            assert time.monotonic() - start < 2
+            did_something(client, new_session(), uid=4 + number)
+            time.sleep(0.3)
+        # he has to wait
+        with pytest.raises(Fail) as fail:
+            client.login(USER, new_session())
+        assert fail.value.code == "temp"
+        assert service.value("SELECT count(*) FROM pop3.session "
+                             "WHERE username = %s", (USER,)) == 1
+        lock.rollback()
+    lock.close()
+    client.login(USER, new_session())
+    service.wait_sessions(USER, 10)
+    uids = [row[0] for row in service.sql(
+        "SELECT lower(fetched) FROM pop3.session WHERE username = %s "
+        "ORDER BY seq", (USER,))]
+    assert uids == list(range(1, 11))
+    assert service.value("SELECT count(*) FROM pop3.quarantine") == 0
