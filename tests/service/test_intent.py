@@ -159,11 +159,11 @@ def test_claim_and_repair(service, client, begun, new_session):
     assert sorted(service.sql("SELECT event, uid FROM pop3.audit WHERE "
                               "event IN ('released', 'presumed')")) == [
         ("presumed", 2), ("released", 1), ("released", 3)]
-    # an outcome that comes after it changes nothing
+    # an outcome that comes after it is told as such
     other.outcome(USER, session)
     other.login(USER, new_session())
     assert service.value("SELECT count(*) FROM pop3.audit "
-                         "WHERE event = 'late'") == 1
+                         "WHERE event = 'committed-late'") == 1
 
 
 def test_carry(service, client, begun, new_session):
