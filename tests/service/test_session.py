@@ -177,8 +177,8 @@ def test_session_after_its_loss_was_recorded(service, client, new_session):
     other.session(USER, session, login["now"], fetched="1", retr=1,
                   retrieved=[(1, "none")])
     other.login(USER, new_session())
-    assert [row[0] for row in rows(service, "ended_by")] == ["lost"]
-    assert service.audit(USER) == [("repeat", None, None)]
+    assert [row[0] for row in rows(service, "ended_by")] == ["quit"]
+    assert service.audit(USER) == [("session-found", None, None)]
 
 
 def test_clients_are_not_lost_when_the_service_stops(service, client,
