@@ -155,3 +155,19 @@ def test_retrieved_and_deleted(large_host, user, drop):
     assert {row["uid"] for row in rows if row["reason"] == "retrieved"} == \
         set(range(1, MANY + 1, 2))
     assert drop.state() == {}
+
+
+def test_20001_messages(large_host, user):
+    """A whole maildrop, as after a long absence."""
+    count = 20001
+    drop = Maildrop(large_host, user)
+    drop.fill(count)
+    with deletion(drop, range(1, count + 1)) as raw:
+        assert raw.command("QUIT").startswith("+OK")
+    (session,) = large_host.wait_sessions(user, 1)
+    assert (session["dele"], session["messages"]) == (count, 0)
+    assert drop.mail_files() == []
+    drop.settle()
+    assert intents(drop) == [(uids, ["committed"])
+                             for uids in parts(range(1, count + 1))]
+    assert drop.open_intents() == []
