@@ -42,7 +42,8 @@ void pop3_policy_anchor_update(struct pop3_policy_session *session)
 		return;
 	mail_index_lookup_uid(session->box->view, count, &uid);
 	if (drop != NULL && drop->anchor_uid >= uid &&
-	    !session->anchor_missing)
+	    !session->anchor_missing &&
+	    !seq_range_exists(&session->removed, drop->anchor_uid))
 		return;
 	t = mailbox_transaction_begin(session->box, 0, __func__);
 	pop3_policy_anchor_find(session, t, NULL);

@@ -17,7 +17,7 @@ void pop3_policy_anchor_find(struct pop3_policy_session *session,
 			     const ARRAY_TYPE(seq_range) *except);
 
 /* The view is made: note an anchor if the known one is lower than the highest
-   message, or missing. */
+   message, or missing, or was due. */
 void pop3_policy_anchor_update(struct pop3_policy_session *session);
 
 #endif

@@ -178,6 +178,12 @@ static int client_send_until(struct pop3_policy_client *client,
 	return -1;
 }
 
+int pop3_policy_client_try_send(struct pop3_policy_client *client,
+				const string_t *text, const char **error_r)
+{
+	return client_send_until(client, text, now_msecs(), error_r);
+}
+
 int pop3_policy_client_send(struct pop3_policy_client *client,
 			    const string_t *text, const char **error_r)
 {

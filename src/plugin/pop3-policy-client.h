@@ -25,6 +25,10 @@ unsigned int pop3_policy_client_next_id(struct pop3_policy_client *client);
    not. The text must stay until the answer was read with _wait(). */
 int pop3_policy_client_send(struct pop3_policy_client *client,
 			    const string_t *text, const char **error_r);
+/* The same, but without waiting for a service that is busy. */
+int pop3_policy_client_try_send(struct pop3_policy_client *client,
+				const string_t *text, const char **error_r);
+
 /* Wait for the answer to a request sent with _send(). If the service closed
    the connection meanwhile, reconnect and send the request once more, marked
    as repeated. Returns 1 if it is OK, 0 if it is FAIL, -1 and *error_r if

@@ -156,6 +156,14 @@ static int commit_removals(struct pop3_policy_session *session,
 	if (mailbox_transaction_commit(t) < 0 ||
 	    mailbox_sync(session->box, 0) < 0) {
 		pop3_policy_intents_outcome(session, &intents, "unknown");
+		if (mailbox_get_last_mail_error(session->box) ==
+		    MAIL_ERROR_PERM) {
+			/* Missing rights keep messages, not their owner out.
+			   A later session sees that they are still there. */
+			e_warning(session->event, "Due messages stay: the "
+				  "mailbox does not let its owner remove them");
+			return 0;
+		}
 		return pop3_policy_prepare_storage_failed(session,
 			"Removing due messages");
 	}

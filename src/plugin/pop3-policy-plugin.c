@@ -85,7 +85,7 @@ static void pop3_policy_imap_user_created(struct mail_user *user)
 	pop3_policy_wire_begin(text, "IMAP", 0);
 	pop3_policy_wire_str(text, "user", user->username);
 	pop3_policy_wire_end(text);
-	if (pop3_policy_client_send(
+	if (pop3_policy_client_try_send(
 			pop3_policy_client_get(set.socket_path,
 					       set.timeout_msecs),
 			text, &error) < 0) {

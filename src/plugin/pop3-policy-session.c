@@ -59,8 +59,8 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	login_text_build(session);
 	/* A service that does not answer is noticed when its answer is
 	   needed, by pop3_policy_session_login(), which sends again. */
-	if (pop3_policy_client_send(session->service, session->login_text,
-				    &error) < 0)
+	if (pop3_policy_client_try_send(session->service, session->login_text,
+					&error) < 0)
 		e_debug(session->event, "LOGIN not sent yet: %s", error);
 	return session;
 }

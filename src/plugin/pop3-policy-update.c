@@ -100,6 +100,21 @@ decide(struct pop3_policy_session *session,
 	}
 }
 
+/* A message that stays was retrieved, not removed. removed may be NULL: none
+   was. */
+static void forget_removals(struct pop3_policy_session *session,
+			    const ARRAY_TYPE(seq_range) *removed)
+{
+	struct pop3_policy_retrieved *retrieved;
+
+	array_foreach_modifiable(&session->retrieved, retrieved) {
+		if (retrieved->action == POP3_POLICY_ACTION_EXPUNGE &&
+		    (removed == NULL ||
+		     !seq_range_exists(removed, retrieved->uid)))
+			retrieved->action = POP3_POLICY_ACTION_NONE;
+	}
+}
+
 /* Decide about every message that the client fetched or wants deleted, but not
    about those that others removed meanwhile. */
 static void decide_all(struct pop3_policy_session *session,
@@ -133,8 +148,10 @@ static void decide_all(struct pop3_policy_session *session,
 	seq_range_array_iter_init(&iter, &rest);
 	while (seq_range_array_iter_nth(&iter, n++, &uid))
 		decide(session, decisions, uid, NULL);
-	if (mailbox_is_readonly(session->box))
+	if (mailbox_is_readonly(session->box)) {
 		array_clear(&decisions->removals);
+		forget_removals(session, NULL);
+	}
 	pop3_policy_removals_sort(&decisions->removals);
 }
 
@@ -296,18 +313,6 @@ void pop3_policy_update_commit_failed(struct pop3_policy_session *session)
 	array_clear(&session->would);
 }
 
-/* A message that stayed was retrieved, not removed. */
-static void forget_removal(struct pop3_policy_session *session)
-{
-	struct pop3_policy_retrieved *retrieved;
-
-	array_foreach_modifiable(&session->retrieved, retrieved) {
-		if (retrieved->action == POP3_POLICY_ACTION_EXPUNGE &&
-		    !seq_range_exists(&session->removing, retrieved->uid))
-			retrieved->action = POP3_POLICY_ACTION_NONE;
-	}
-}
-
 void pop3_policy_update_finish(struct pop3_policy_session *session)
 {
 	const char *result = "committed";
@@ -317,7 +322,7 @@ void pop3_policy_update_finish(struct pop3_policy_session *session)
 						&session->removing) > 0) {
 			/* a later session sees which are still there */
 			result = "unknown";
-			forget_removal(session);
+			forget_removals(session, &session->removing);
 		}
 		pop3_policy_intents_outcome(session,
 					    &session->committed_intents,

@@ -156,6 +156,9 @@ pop3_policy_session_is_poll(struct pop3_policy_request *request,
 	    session->started == NULL || data->guid == NULL ||
 	    data->auth_user != NULL)
 		return FALSE;
+	/* a new anchor: the known one is gone, or mail came */
+	if (data->anchor_guid != NULL)
+		return FALSE;
 	/* clients that never QUIT are told from others by their rows */
 	if (strcmp(data->ended_by, "quit") != 0)
 		return FALSE;

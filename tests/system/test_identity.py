@@ -185,3 +185,32 @@ def test_new_mail_is_not_spared(host, user, drop):
     drop.session(retr=[1, 3])
     drop.check_nothing_lost(before, removed=[3])
     wait_until(lambda: maildrops(drop) == 1)
+
+
+def test_anchor_is_noted_by_a_poll(host, user, drop):
+    """The last message expires, and nothing comes: the age of the others is
+    still believed."""
+    host.set_policies(user, expire_retrieved="1d", expire_unretrieved="60d")
+    drop.deliver(2)
+    drop.session(retr=[2])
+    drop.age("1 day")
+    assert drop.view() == [1]
+    for _ in range(2):
+        drop.settle()
+        assert drop.view() == [1]
+    drop.age("59 days")
+    assert drop.view() == []
+
+
+def test_anchor_was_removed_by_others(host, user, drop):
+    """After the last session that is recorded. A poll finds out, at last."""
+    host.set_policy(user, "expire_unretrieved", "60d")
+    drop.deliver(2)
+    assert drop.view() == [1, 2]
+    drop.settle()
+    drop.expunge(2)
+    assert drop.view() == [1]
+    drop.age("60 days")
+    drop.view()
+    drop.settle()
+    assert drop.view() == []

@@ -72,6 +72,7 @@ def test_retrieved_message_stays(tenant, rights):
     assert session["removed"] == set()
     assert session["messages"] == 3
     assert stored(tenant) == [1, 2, 3]
+    assert tenant.retrieved() == [1]
     assert COMMITTED[0] not in tenant.story()
 
 
@@ -103,11 +104,12 @@ def test_read_only_mailbox_needs_no_intent(tenant):
     assert tenant.story() == []
 
 
-def test_due_messages_stay_until_rights_are_back(tenant):
+@RIGHTS
+def test_due_messages_stay_until_rights_are_back(tenant, rights):
     tenant.set(expire_retrieved="14 days")
     retrieve(tenant, 1, 2)
     tenant.age("14 days")
-    give(tenant, READ_ONLY)
+    give(tenant, rights)
     for _ in range(2):
         # the view is that of the mailbox
         with tenant.pop3() as pop:
