@@ -2,12 +2,17 @@
 """The whole test suite, stage by stage. Each stage has a log; the last line
 sums up. Called by ./quickstart check."""
 
+import contextlib
+import fcntl
 import glob
 import importlib.util
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import xml.etree.ElementTree
@@ -16,6 +21,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(TOP, "build", "check")
 JOBS = str(len(os.sched_getaffinity(0)))
 TICK = 5
+# where files are kept in memory, and how much of it must be free
+SHM = "/dev/shm"
+SHM_FREE = 4 << 30
 
 
 class Stage:
@@ -155,8 +163,57 @@ def pytest(build, *directories, asan=False, parallel=True):
     return run
 
 
+def lock(directory):
+    """The descriptor that locks a directory, None if another check has it."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+@contextlib.contextmanager
+def files_in_memory():
+    """Tests make hundreds of databases: they take half the time if those are
+    not on a disk."""
+    for left in glob.glob(os.path.join(SHM, "pop3-check-*")):
+        # by a check that was killed
+        fd = lock(left)
+        if fd is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(fd)
+    try:
+        found = os.statvfs(SHM)
+    except OSError:
+        found = None
+    if found is None or found.f_flag & os.ST_NOEXEC or \
+       found.f_bavail * found.f_frsize < SHM_FREE:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="pop3-check-", dir=SHM,
+                                     ignore_cleanup_errors=True) as directory:
+        fd = lock(directory)
+        # private hosts have processes of several users
+        os.chmod(directory, 0o755)
+        os.environ["TMPDIR"] = directory
+        yield
+        os.close(fd)
+
+
+def run_all(stages):
+    begun = time.monotonic()
+    well = True
+    for stage in stages:
+        well = stage.report() and well
+    print("%d minutes %d seconds" % divmod(time.monotonic() - begun, 60))
+    return well
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Where these are set pytest shows all differences of what is compared,
     # which takes hours for transcripts of megabytes.
     os.environ.pop("CI", None)
@@ -179,11 +236,8 @@ def main():
         Stage("system tests with sanitizers", pytest(
             asan, "system", asan=True)),
     ]
-    begun = time.monotonic()
-    well = True
-    for stage in stages:
-        well = stage.report() and well
-    print("%d minutes %d seconds" % divmod(time.monotonic() - begun, 60))
+    with files_in_memory():
+        well = run_all(stages)
     counts = [sum(stage.counts[i] for stage in stages) for i in range(3)]
     print("%d passed, %d failed, %d skipped" % tuple(counts))
     sys.exit(0 if well and counts[0] > 0 and counts[1] == 0 else 1)
