@@ -1,17 +1,37 @@
 #ifndef POP3_POLICY_COMPAT_H
 #define POP3_POLICY_COMPAT_H
 
-/* The home of what differs between Dovecot versions. */
+/* The home of what differs between Dovecot versions: what all of our programs
+   need is here, what needs a mail process is below it and in
+   src/plugin/pop3-policy-compat.c. */
+
+#include "lib.h"
+#include "str.h"
+
+#if !DOVECOT_PREREQ(2, 4, 0)
+#  define str_begins_with(haystack, needle) str_begins(haystack, needle)
+#endif
+
+/* --- programs under Dovecot's master --- */
+
+/* master_service_settings_read_simple() */
+#if DOVECOT_PREREQ(2, 4, 0)
+#  define pop3_policy_compat_settings_read(service, error_r) \
+	master_service_settings_read_simple(service, error_r)
+/* each service configures its own TLS, if any */
+#  define MASTER_SERVICE_FLAG_DISABLE_SSL_SET 0
+#  define master_service_settings_get(service) \
+	master_service_get_service_settings(service)
+#else
+#  define pop3_policy_compat_settings_read(service, error_r) \
+	master_service_settings_read_simple(service, NULL, error_r)
+#endif
+
+/* --- mail processes --- */
 
 struct client;
 struct mail;
 struct mail_user;
-
-#include "str.h"
-
-#ifndef str_begins_with
-#  define str_begins_with(haystack, needle) str_begins(haystack, needle)
-#endif
 
 /* Append the UIDL that a POP3 session shows (RFC 1939, section 7) for a mail
    that has not been listed by UIDL, as pop3_uidl_format and pop3_reuse_xuidl
@@ -24,10 +44,14 @@ int pop3_policy_compat_uidl(struct client *client, struct mail *mail,
    ordinary users as well, when the login name was changed. */
 bool pop3_policy_compat_is_master(struct mail_user *user);
 
-/* One of the plugin's settings as text, NULL if it is not set. */
-const char *pop3_policy_compat_setting(struct mail_user *user,
-				       const char *name);
+/* TRUE if the connection of the user's client is encrypted by TLS. */
+bool pop3_policy_compat_is_tls(struct mail_user *user);
+
 /* Dovecot's base_dir. */
 const char *pop3_policy_compat_base_dir(struct mail_user *user);
+
+/* client_destroy() was called, and the client's v.destroy leaves the client
+   as it is, for a later call. */
+void pop3_policy_compat_destroy_ignored(struct client *client);
 
 #endif

@@ -38,10 +38,21 @@ AC_DEFUN([POP3_POLICY_DOVECOT],[
 	done
 	AC_MSG_RESULT([$DOVECOT_VERSION])
 	AS_CASE([$DOVECOT_VERSION],
-		[2.3.18|2.3.18.*|2.3.19|2.3.19.*|2.3.20|2.3.20.*|2.3.21|2.3.21.*], [],
+		[2.3.18|2.3.18.*|2.3.19|2.3.19.*|2.3.20|2.3.20.*|2.3.21|2.3.21.*],
+			[dovecot_2_4=no],
+		[2.4|2.4.*], [dovecot_2_4=yes],
 		[unknown], [AC_MSG_ERROR([Dovecot's headers were not found (searched $LIBDOVECOT_INCLUDE): install its development files (Debian: apt-get install dovecot-dev)])],
-		[AC_MSG_ERROR([Dovecot $DOVECOT_VERSION is not supported: this version of dovecot-pop3-policy works with Dovecot 2.3.18 to 2.3.21])])
+		[AC_MSG_ERROR([Dovecot $DOVECOT_VERSION is not supported: this version of dovecot-pop3-policy works with Dovecot 2.3.18 to 2.3.21 and 2.4])])
 	AC_SUBST([DOVECOT_VERSION])
+	AM_CONDITIONAL([DOVECOT_2_4], [test "x$dovecot_2_4" = xyes])
+
+	AC_ARG_WITH([service-config],
+		[AS_HELP_STRING([--with-service-config=FILE], [the service's settings file, unless Dovecot's configuration names another one (default: /etc/dovecot/pop3-policy.conf.ext; Dovecot 2.4 only)])],
+		[service_config="$withval"],
+		[service_config=/etc/dovecot/pop3-policy.conf.ext])
+	AS_CASE([$service_config], [/*], [],
+		[AC_MSG_ERROR([--with-service-config=$service_config: an absolute path is needed])])
+	AC_SUBST([service_config])
 
 	dnl Our warnings are for our code, not for Dovecot's headers.
 	LIBDOVECOT_INCLUDE=`echo "$LIBDOVECOT_INCLUDE" | $SED 's/-I/-isystem /g'`

@@ -65,7 +65,8 @@ session_end_name(const struct pop3_policy_session *session,
 	if (str_begins_with(reason, "Inactivity") ||
 	    str_begins_with(reason, "Client has not read"))
 		return "timeout";
-	if (str_begins_with(reason, "Server shutting down"))
+	if (str_begins_with(reason, "Server shutting down") ||
+	    str_begins_with(reason, "User kicked"))
 		return "kick";
 	return "error";
 }
@@ -82,6 +83,7 @@ static void pop3_policy_client_destroy(struct client *client,
 			/* client_add_input() noticed the closed output, but
 			   its caller goes on to use the client. We come back
 			   by the timeout. */
+			pop3_policy_compat_destroy_ignored(client);
 			return;
 		}
 		if (reason == NULL)

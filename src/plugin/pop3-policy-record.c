@@ -8,6 +8,7 @@
 #include "mail-user.h"
 #include "pop3-common.h"
 #include "pop3-policy-clock.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-session.h"
 
@@ -119,7 +120,8 @@ static void session_record_send(struct pop3_policy_session *session)
 	limit_items(session);
 	pop3_policy_session_wire(session, text, "SESSION", 0);
 	pop3_policy_session_wire_origin(session, text);
-	pop3_policy_wire_flag(text, "tls", session->user->conn.ssl_secured);
+	pop3_policy_wire_flag(text, "tls",
+			      pop3_policy_compat_is_tls(session->user));
 	pop3_policy_wire_str(text, "started", session->login->now);
 	pop3_policy_wire_str(text, "duration",
 		t_strdup_printf("%"PRIu64".%06u", usecs / 1000000,

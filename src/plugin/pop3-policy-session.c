@@ -20,7 +20,8 @@ static void login_text_build(struct pop3_policy_session *session)
 	str_truncate(text, 0);
 	pop3_policy_session_wire(session, text, "LOGIN", session->login_id);
 	pop3_policy_session_wire_origin(session, text);
-	pop3_policy_wire_flag(text, "tls", session->user->conn.ssl_secured);
+	pop3_policy_wire_flag(text, "tls",
+			      pop3_policy_compat_is_tls(session->user));
 	pop3_policy_wire_end(text);
 }
 

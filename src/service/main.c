@@ -10,6 +10,7 @@
 #include "time-util.h"
 #include "pop3-policy-chain-id.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-imap-use.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-polls.h"
@@ -173,8 +174,7 @@ int main(int argc, char *argv[])
 					     &argv, "");
 	if (master_getopt(master_service) > 0)
 		return FATAL_DEFAULT;
-	if (master_service_settings_read_simple(master_service, NULL,
-						&error) < 0)
+	if (pop3_policy_compat_settings_read(master_service, &error) < 0)
 		i_fatal("Error reading configuration: %s", error);
 	master_service_init_log(master_service);
 

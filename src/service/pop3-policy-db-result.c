@@ -2,6 +2,7 @@
 
 #include "lib.h"
 #include "str.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-db-private.h"
 
 /* SQLSTATE of pop3.batch_begin() for a chain that moved on. */
@@ -142,15 +143,15 @@ pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
 	if (strcmp(state, POP3_POLICY_SQLSTATE_TIMEOUT) == 0)
 		return POP3_POLICY_DB_FAILURE_TIMEOUT;
 	for (i = 0; i < N_ELEMENTS(transient_classes); i++) {
-		if (str_begins(state, transient_classes[i]))
+		if (str_begins_with(state, transient_classes[i]))
 			return POP3_POLICY_DB_FAILURE_TRANSIENT;
 	}
 	for (i = 0; i < N_ELEMENTS(schema_classes); i++) {
-		if (str_begins(state, schema_classes[i]))
+		if (str_begins_with(state, schema_classes[i]))
 			return POP3_POLICY_DB_FAILURE_SCHEMA;
 	}
 	for (i = 0; i < N_ELEMENTS(data_classes); i++) {
-		if (str_begins(state, data_classes[i]))
+		if (str_begins_with(state, data_classes[i]))
 			return POP3_POLICY_DB_FAILURE_DATA;
 	}
 	return POP3_POLICY_DB_FAILURE_UNKNOWN;

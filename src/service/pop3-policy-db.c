@@ -5,6 +5,7 @@
 #include "ioloop.h"
 #include "str.h"
 #include "time-util.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-db-private.h"
 
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static void pop3_policy_db_notice(void *context, const PGresult *res)
 		/* "57": the server is being stopped. The lost connection is
 		   reported as such. */
 		if (severity != NULL && strcmp(severity, "WARNING") == 0 &&
-		    (state == NULL || !str_begins(state, "57")))
+		    (state == NULL || !str_begins_with(state, "57")))
 			e_warning(db->event, "%s", text);
 		else
 			e_debug(db->event, "%s", text);

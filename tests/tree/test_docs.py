@@ -27,8 +27,12 @@ def settings_of_service():
 
 
 def settings_of_plugin():
-    found = re.findall(r'pop3_policy_compat_setting\(user,\s*"(\w+)"',
-                       read("src", "plugin", "pop3-policy-settings.c"))
+    found = re.findall(r'mail_user_plugin_getenv\(user,\s*"(\w+)"',
+                       read("src", "plugin", "pop3-policy-settings-2.3.c"))
+    # Dovecot 2.4 has descriptions of the same
+    assert found == re.findall(r"^\tDEF\(\w+, (\w+)\)",
+                               read("src", "settings",
+                                    "pop3-policy-setting-info.c"), re.M)
     assert found
     return found
 

@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "test-common.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-param.h"
 #include "test-pop3-policy-engine.h"
 
@@ -136,7 +137,7 @@ void test_value_timestamp_calendar(void)
 		test_assert_idx(value.num == (int64_t)t, round);
 		num.num = (int64_t)t;
 		num.str = NULL;
-		test_assert_idx(str_begins(text, t_strcut(
+		test_assert_idx(str_begins_with(text, t_strcut(
 			pop3_policy_value_human(POP3_POLICY_PARAM_VIEW_SINCE, &num), ' ')),
 			round);
 	} T_END;

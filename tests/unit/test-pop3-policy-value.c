@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "str.h"
 #include "test-common.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-param.h"
 #include "test-pop3-policy-engine.h"
 
@@ -466,7 +467,7 @@ void test_value_mailbox(void)
 				continue;
 			}
 			test_assert_idx(ret == -1, i);
-			test_assert_idx(str_begins(error,
+			test_assert_idx(str_begins_with(error,
 						   "move_mailbox: \""), i);
 			test_assert_idx(strstr(error, t_strconcat("\" ",
 				tests[i].problem, ": use the name of a mailbox "

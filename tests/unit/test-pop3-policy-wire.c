@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "str.h"
 #include "test-common.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-protocol.h"
 #include "test-pop3-policy-protocol.h"
 
@@ -498,7 +499,7 @@ void test_wire_limits(void)
 	test_assert(pop3_policy_wire_parser_feed(parser,
 		line_of(str, HANDSHAKE, POP3_POLICY_MAX_LINE + 1),
 		&message, &error) == -1);
-	test_assert(str_begins(error, "Line of "));
+	test_assert(str_begins_with(error, "Line of "));
 	pop3_policy_wire_parser_deinit(&parser);
 	parser = test_wire_parser();
 	test_assert(pop3_policy_wire_parser_feed(parser, "INTENT\t1\titems=1",
@@ -506,7 +507,7 @@ void test_wire_limits(void)
 	test_assert(pop3_policy_wire_parser_feed(parser,
 		line_of(str, "ITEM\tmessage\tuidl=", POP3_POLICY_MAX_LINE + 1),
 		&message, &error) == -1);
-	test_assert(str_begins(error, "Line of "));
+	test_assert(str_begins_with(error, "Line of "));
 	pop3_policy_wire_parser_deinit(&parser);
 	str_free(&str);
 

@@ -1,0 +1,30 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+/* Dovecot 2.4: settings have types, and doveconf has checked them. */
+
+#include "lib.h"
+#include "settings.h"
+#include "mail-user.h"
+#include "pop3-policy-compat.h"
+#include "pop3-policy-setting-info.h"
+#include "pop3-policy-settings.h"
+
+int pop3_policy_settings_get(struct mail_user *user,
+			     struct pop3_policy_settings *set_r,
+			     const char **error_r)
+{
+	const struct pop3_policy_setting_values *values;
+	const char *socket;
+
+	i_zero(set_r);
+	if (settings_get(user->event, &pop3_policy_setting_parser_info, 0,
+			 &values, error_r) < 0)
+		return -1;
+	socket = values->pop3_policy_socket;
+	set_r->socket_path = *socket == '/' ? p_strdup(user->pool, socket) :
+		p_strconcat(user->pool, pop3_policy_compat_base_dir(user),
+			    "/", socket, NULL);
+	set_r->timeout_msecs = values->pop3_policy_timeout;
+	settings_free(values);
+	return 0;
+}

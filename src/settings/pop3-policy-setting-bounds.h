@@ -1,0 +1,16 @@
+#ifndef POP3_POLICY_SETTING_BOUNDS_H
+#define POP3_POLICY_SETTING_BOUNDS_H
+
+/* The mail processes' settings, for every version of Dovecot: built-in values
+   and what is allowed. */
+
+#define POP3_POLICY_SOCKET_BUILTIN "pop3-policy"
+
+#define POP3_POLICY_TIMEOUT_BUILTIN_MSECS (5*1000)
+#define POP3_POLICY_TIMEOUT_MIN_MSECS 100
+#define POP3_POLICY_TIMEOUT_MAX_MSECS (60*1000)
+/* behind "is not" */
+#define POP3_POLICY_TIMEOUT_ALLOWED \
+	"a time between 100 ms and 60 s, such as 5s or 500ms"
+
+#endif

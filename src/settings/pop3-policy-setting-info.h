@@ -1,0 +1,18 @@
+#ifndef POP3_POLICY_SETTING_INFO_H
+#define POP3_POLICY_SETTING_INFO_H
+
+/* Dovecot 2.4: the plugin's settings as its configuration knows them. The same
+   description is compiled into the settings module, for doveconf, and into the
+   plugin, which reads them by settings_get(). */
+
+struct pop3_policy_setting_values {
+	pool_t pool;
+	/* the service's socket; a name without a slash is in base_dir */
+	const char *pop3_policy_socket;
+	/* how long to wait for an answer of the service, milliseconds */
+	unsigned int pop3_policy_timeout;
+};
+
+extern const struct setting_parser_info pop3_policy_setting_parser_info;
+
+#endif
