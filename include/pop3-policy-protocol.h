@@ -41,7 +41,14 @@
    auth_user= authenticated login, where it differs (master user)
    rip=       client's address (optional)
    tls=1      device= (optional)
+   again=1    the session asks again for a fresh policy: it is logged in, and
+              login_delay does not concern it
    OK:
+   wait=         seconds until login_delay lets the user in, rounded up
+                 (absent: the login is accepted, and recorded where login_delay
+                 is set). Under enforcement=enforce the login is not accepted,
+                 and there are no items; under observe it is accepted all the
+                 same
    now=       database time
    version=   policy version, opaque; goes into INTENT
    lease=     seconds an intent holds
@@ -61,6 +68,8 @@
        exempt=       UID set below `before' that was retrieved or restored,
                      so is not due by expire_unretrieved (optional)
        spared=       UID set of restored messages (optional)
+       retrieved=    UID set of what was ever retrieved, as far as known (only
+                     where view_limit or mass_delete_percent is set)
        would=        UID set already recorded as would-be-removed (optional)
        tracked=      number of messages with state
    due        a message whose retrieved or hidden clock has run out, at most
@@ -95,6 +104,7 @@
    repeat=1 if it may have been sent before
    and items "message", in UID order:
        uid= guid= (message GUID) size= action= reason= uidl= message_id=
+       mailbox= (action=move: where it goes)
    OK: lease= seconds during which the mailbox commit may be done; count from
    before the request was first sent (a repeated one gets the full lease as
    answer) and stay well below it. FAIL stale, temp,
@@ -105,10 +115,31 @@
    unknown: the commit failed half-way, or its end was not seen; the intent is
    left for repair by a later session.
 
+   ---- LEAVE: retrieved mail that exceeds leave_max_messages or _bytes ----
+   user= session= maildrop= (absent if the database does not know it yet)
+   messages= bytes=  the limits, -1 for unlimited
+   except=    UID set of messages that this UPDATE removes or hides (optional)
+   and items "message", in the order of their retrieval: uid= size=
+       what this session retrieved and leaves in the view
+   OK: items "message": uid= guid= (of those with state)
+       what has to go, the oldest retrieval first. Hidden and restored messages
+       neither count nor go.
+
+   ---- DOWNLOAD: may more be sent under download_daily? -------------------
+   user= session=
+   limit=     bytes in 24 hours
+   bytes=     sent by RETR and TOP in this session until now
+   reserve=   about to be sent; it counts from now on, until bytes= of a later
+              DOWNLOAD or of SESSION says how much it was
+   OK: used=  bytes in the last 24 hours, all sessions of the user together,
+              without reserve
+       wait=  seconds until used is below the limit, rounded up; absent if it
+              is. If present nothing was reserved.
+
    ---- EVENT: something worth a line in the audit ------------------------
    user= session= dsession= auth_user= rip= device= guid= uidvalidity=
    event=     gone | refused | rollback | unconfirmed | mismatch |
-              would-refuse | vetoed
+              would-refuse | mass-delete | would-mass-delete
    reason=    word (optional)
    uids=      UID set it is about (optional)
    text=      free text (optional)
@@ -128,11 +159,11 @@
    uidnext_end= messages=  (at the end; messages in the mailbox)
    anchor_uid= anchor_guid=   (optional)
    retr= top= dele=   numbers of commands that succeeded
-   bytes=     sent by RETR and TOP
+   bytes=     sent by RETR and TOP, messages that were sent in part included
    fetched=   UID set sent whole (RSET clears it)
    removed=   UID set expunged
    items "retrieved": uid= guid= size= action= (none | hide: what the outcome
-   made of it; removed ones are listed too, with expunge)
+   made of it; removed ones are listed too, with expunge or move)
    items "would": uid= guid= size= reason= (enforcement=observe)
    No reply needed (ID 0).
 
