@@ -132,6 +132,21 @@ static int client_write(struct pop3_policy_client *client,
 	return 0;
 }
 
+/* What an administrator forgets. */
+static const char *connect_hint(int connect_errno)
+{
+	switch (connect_errno) {
+	case EACCES:
+		return " (the group of service pop3-policy { unix_listener "
+			"pop3-policy } must be one that mail processes have)";
+	case ENOENT:
+	case ECONNREFUSED:
+		return " (does service pop3-policy run?)";
+	default:
+		return "";
+	}
+}
+
 static int client_connect(struct pop3_policy_client *client,
 			  uint64_t deadline, const char **error_r)
 {
@@ -143,8 +158,8 @@ static int client_connect(struct pop3_policy_client *client,
 	client->fd = net_connect_unix_with_retries(client->path,
 		deadline > now_msecs() ? deadline - now_msecs() : 0);
 	if (client->fd == -1) {
-		*error_r = t_strdup_printf("connect(%s) failed: %m",
-					   client->path);
+		*error_r = t_strdup_printf("connect(%s) failed: %m%s",
+			client->path, connect_hint(errno));
 		return -1;
 	}
 	client->input = i_stream_create_fd(client->fd, POP3_POLICY_MAX_LINE+1);

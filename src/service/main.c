@@ -16,6 +16,7 @@
 #include "pop3-policy-polls.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service.h"
+#include "pop3-policy-unconfigured.h"
 #include "pop3-policy-writer.h"
 
 /* How long the end may take to write what is queued, and how long it waits for
@@ -73,10 +74,6 @@ static void pop3_policy_preinit(const char *config_path, pool_t pool)
 	const char *error;
 
 	service = p_new(pool, struct pop3_policy_service, 1);
-	if (config_path == NULL) {
-		i_fatal("The settings file is missing: executable = "
-			"pop3-policy -c FILE");
-	}
 	if (pop3_policy_service_settings_read(pool, config_path, &service->set,
 					      &error) < 0)
 		i_fatal("%s", error);
@@ -177,6 +174,18 @@ int main(int argc, char *argv[])
 	if (pop3_policy_compat_settings_read(master_service, &error) < 0)
 		i_fatal("Error reading configuration: %s", error);
 	master_service_init_log(master_service);
+
+	if (config_path == NULL) {
+		i_fatal("The settings file is missing: executable = "
+			"pop3-policy -c FILE");
+	}
+	if (pop3_policy_is_unconfigured(config_path)) {
+		restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
+		master_service_init_finish(master_service);
+		pop3_policy_unconfigured_run(config_path);
+		master_service_deinit(&master_service);
+		return 0;
+	}
 
 	pool = pool_alloconly_create("pop3 policy service", 1024);
 	pop3_policy_preinit(config_path, pool);
