@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from dovecot import Failure, wait_until, work_directory
+from dovecot import Failure, dovecot_version, wait_until, work_directory
 from host import PrivateHost
 
 START_TIMEOUT = 120
@@ -26,16 +26,18 @@ QUOTA = {"quota": "count:User quota", "quota_vsizes": "yes"}
 
 
 def environment(host):
-    version = subprocess.check_output(["dovecot", "--version"], text=True)
     return {
         "POP3_HOST": "127.0.0.1",
         "POP3_PORT": host.pop3_port,
         "LMTP_PORT": host.lmtp_port,
         "IMAP_PORT": host.imap_port,
         "PGURI": host.pguri(),
-        "DOVEADM": "doveadm -c %s" % host.config,
+        # Dovecot's commands, for this host
+        "DOVEADM": host.path("bin", "doveadm"),
+        "DOVECONF": host.path("bin", "doveconf"),
+        "DOVECOT": host.path("bin", "dovecot"),
         "DOVECOT_CONF": host.config,
-        "DOVECOT_VERSION": version.split()[0],
+        "DOVECOT_VERSION": dovecot_version(),
         "LOG_FILE": host.logfile,
     }
 

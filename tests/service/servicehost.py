@@ -21,17 +21,17 @@ import tempfile
 import time
 import uuid
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-BUILD = os.environ.get("POP3_POLICY_BUILDDIR", TOP)
-ASAN = os.environ.get("POP3_POLICY_ASAN") == "yes"
+from dovecot_files import (
+    ASAN, TOP, built, dialect, install, program, write_script)
+
 # a command to run the service under, for example "/usr/bin/valgrind -q
 # --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect"
 WRAPPER = os.environ.get("POP3_POLICY_SERVICE_WRAPPER", "")
 
 PR_SET_PDEATHSIG = 1
 
-CONFIG = """
+CONFIG = """\
+{header}
 base_dir = {dir}/run
 state_dir = {dir}/state
 log_path = {dir}/dovecot.log
@@ -40,16 +40,15 @@ log_debug = {log_debug}
 protocols =
 listen = 127.0.0.1
 ssl = no
-import_environment = $import_environment {environment}
-
+{environment}
 service pop3-policy {{
   executable = {dir}/pop3-policy -c {dir}/pop3-policy.conf.ext
   user = {user}
   process_limit = 1
   process_min_avail = 1
-  service_count = 0
+  {forever}
   client_limit = 1000
-  vsz_limit = 0
+  vsz_limit = {no_memory_limit}
   unix_listener pop3-policy {{
     mode = 0600
   }}
@@ -238,7 +237,7 @@ class ServiceHost:
     as; wrapper a command to run it under."""
 
     def __init__(self, pg, dbname, settings=None, user="dovecot", extra="",
-                 connect=None, log_debug="", program="pop3-policy"):
+                 log_debug=""):
         self.pg = pg
         self.dbname = dbname
         self.directory = tempfile.mkdtemp(prefix="pop3-service-")
@@ -264,17 +263,12 @@ class ServiceHost:
         return self.path("run", "pop3-policy")
 
     def _install_service(self):
-        built = os.path.join(BUILD, "src", "service")
-        program = os.path.join(built, ".libs", "pop3-policy")
-        if not os.path.exists(program):
-            program = os.path.join(built, "pop3-policy")
+        service = built("src/service", "pop3-policy")
         if not WRAPPER:
-            shutil.copy(program, self.path("pop3-policy"))
+            install(service, self.path("pop3-policy"))
         else:
-            with open(self.path("pop3-policy"), "w") as script:
-                script.write("#!/bin/sh\nexec %s %s \"$@\"\n" % (
-                    WRAPPER, program))
-        os.chmod(self.path("pop3-policy"), 0o755)
+            write_script(self.path("pop3-policy"), "#!/bin/sh\n"
+                         "exec %s %s \"$@\"\n" % (WRAPPER, service))
 
     def write_settings(self):
         with open(self.path("pop3-policy.conf.ext"), "w") as file:
@@ -286,14 +280,16 @@ class ServiceHost:
             os.makedirs(self.path(name), exist_ok=True)
         self._install_service()
         self.write_settings()
-        environment = ""
-        if ASAN:
-            environment = ("ASAN_OPTIONS=detect_leaks=1 "
-                           "UBSAN_OPTIONS=print_stacktrace=1")
+        write = dialect()
+        environment = write.environment({
+            "ASAN_OPTIONS": "detect_leaks=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1"}) if ASAN else ""
         with open(self.path("dovecot.conf"), "w") as file:
-            file.write(CONFIG.format(dir=self.directory, user=self.user,
-                                     extra=self.extra, environment=environment,
-                                     log_debug=self.log_debug))
+            file.write(CONFIG.format(
+                dir=self.directory, user=self.user, extra=self.extra,
+                header=write.HEADER, environment=environment,
+                forever=write.service_count(0), log_debug=self.log_debug,
+                no_memory_limit=write.NO_MEMORY_LIMIT))
         self._spawn()
         if wait:
             wait_until(lambda: self.log_contains("can be used"),
@@ -306,7 +302,7 @@ class ServiceHost:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         with open(self.path("stdout.log"), "ab") as out:
             self.process = subprocess.Popen(
-                ["/usr/sbin/dovecot", "-F", "-c", self.path("dovecot.conf")],
+                [program("dovecot"), "-F", "-c", self.path("dovecot.conf")],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/",
                 preexec_fn=in_child)
         wait_until(lambda: os.path.exists(self.socket_path),

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from dovecot_files import dialect
 from servicehost import TOP, Fail, wait_until
 
 USER = "jane@example.org"
@@ -79,8 +80,7 @@ def test_fields_are_as_documented(make_service, new_session):
                                    file.read()))
     service = make_service(
         log_debug="event=pop3_policy_*",
-        extra='event_exporter log {\n  format = json\n  transport = log\n'
-              '  format_args = time-rfc3339\n}\n' + "".join(
+        extra=dialect().log_exporter("log", "rfc3339") + "".join(
                   "metric %s {\n  exporter = log\n  filter = event=%s\n}\n" %
                   (name, name) for name in sections))
     service.expect("The database cannot be used")

@@ -4,7 +4,12 @@
 import os
 import re
 
+import pytest
+
 from dovecot import TOP
+
+# directories of the configuration's examples
+VERSIONS = ["dovecot-2.3", "dovecot-2.4"]
 
 
 def read(*names):
@@ -57,19 +62,32 @@ def test_plugin_settings_are_documented():
     assert sections("Settings of the plugin") == settings_of_plugin()
 
 
-def test_plugin_settings_are_in_the_example():
-    example = re.findall(r"^  #?(pop3_policy_\w+) = ",
-                         read("conf.d", "90-pop3-policy.conf"), re.M)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_plugin_settings_are_in_the_example(version):
+    example = re.findall(r"^ *#?(pop3_policy_\w+) = ",
+                         read("conf.d", version, "90-pop3-policy.conf"), re.M)
     assert example == settings_of_plugin()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_example_shows_the_built_in_values(version):
+    """Also where they need not be set."""
+    documented = dict(re.findall(r"^### (\S+)\n.*?^Default: `([^`]+)`",
+                                 read("doc", "settings.md"), re.M | re.S))
+    example = dict(re.findall(r"^ *#?(pop3_policy_\w+) = (.*)$",
+                              read("conf.d", version, "90-pop3-policy.conf"),
+                              re.M))
+    assert example == {name: documented[name] for name in example}
 
 
 def test_readme_shows_the_shipped_configuration():
     blocks = re.findall(r"^```\n(.*?)^```", read("README.md"), re.M | re.S)
-    shipped = without_comments(
-        read("conf.d", "90-pop3-policy.conf").replace("#group", "group"))
-    assert without_comments(blocks[0]) == shipped
+    for block, version in zip(blocks, VERSIONS):
+        shipped = read("conf.d", version, "90-pop3-policy.conf")
+        assert without_comments(block) == without_comments(
+            shipped.replace("#group", "group"))
     shipped = read("conf.d", "pop3-policy.conf.ext").splitlines()
-    for line in without_comments(blocks[1]):
+    for line in without_comments(blocks[len(VERSIONS)]):
         assert line in shipped
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """The tree: what is run, what is distributed, what may use what."""
 
+import filecmp
 import glob
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 
 import pytest
 
-from dovecot import BUILD, TOP
+from dovecot import BUILD, TOP, shipped_config
 
 PLUGIN = os.path.join(BUILD, "src", "plugin", ".libs",
                       "lib20_pop3_policy_plugin.so")
@@ -64,11 +65,15 @@ def test_what_is_installed(tmp_path):
                  for name in names]
     for pattern in (r"/modules/lib20_pop3_policy_plugin\.so",
                     r"/pop3-policy", r"/sql/install\.sql",
-                    r"/conf\.d/90-pop3-policy\.conf",
                     r"/conf\.d/pop3-policy\.conf\.ext",
                     r"/settings\.md", r"/parameters\.md"):
         assert [name for name in installed
                 if re.search(pattern + "$", name)], pattern
+    # that of the Dovecot which the plugin is for
+    (example,) = [name for name in installed
+                  if name.endswith("/conf.d/90-pop3-policy.conf")]
+    assert filecmp.cmp(str(tmp_path) + example, os.path.join(
+        shipped_config(), "90-pop3-policy.conf"), shallow=False)
     assert not [name for name in installed if "test" in name], \
         "an installation has no schema pop3_test"
 

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""How a private host's configuration is written for Dovecot 2.4. See
+dovecot_2_3.py, whose names of settings are translated here.
+"""
+
+import re
+
+# doveconf takes the modules that define settings from there, and a build tree
+# cannot be named to it.
+MODULE_DIRECTORIES = ("settings",)
+
+SHIPPED = "dovecot-2.4"
+
+HEADER = """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+"""
+NO_MEMORY_LIMIT = "unlimited"
+
+MAIL_PATH = {
+    "sdbox": {"mail_path": "~/sdbox"},
+    "mdbox": {"mail_path": "~/mdbox"},
+    "maildir": {"mail_path": "~/Maildir"},
+    "mbox": {"mail_path": "~/mbox", "mail_inbox_path": "~/inbox"},
+}
+
+AUTH = """
+auth_allow_cleartext = yes
+passdb masters {{
+  driver = static
+  static_password = {password}
+  master = yes
+}}
+passdb users {{
+  driver = static
+  static_password = {password}
+}}
+userdb static {{
+  static_allow_all_users = yes
+  fields {{
+    uid = {user}
+    gid = {group}
+    home = {dir}/mail/%{{user}}
+  }}
+}}
+"""
+
+# %-variables of 2.3 that tests use, by setting
+VARIABLES = {
+    "pop3_uidl_format": {"u": "uid", "v": "uidvalidity", "g": "guid",
+                         "f": "filename", "m": "md5"},
+    "pop3_logout_format": {"o": "output"},
+}
+
+
+def _from_file(value):
+    """Certificates are named, not read into the configuration."""
+    return value.lstrip("<")
+
+
+RENAMED = {
+    "ssl_cert": ("ssl_server_cert_file", _from_file),
+    "ssl_key": ("ssl_server_key_file", _from_file),
+}
+
+
+def _variables(value, names):
+    """"%u" as "%{uid}", "%08Xu" as "%{uid | hex(8)}"."""
+    def expand(found):
+        if found["width"]:
+            return "%%{%s | hex(%d)}" % (names[found["letter"]],
+                                         int(found["width"]))
+        return "%%{%s}" % names[found["letter"]]
+    return re.sub(r"%(?:(?P<width>0\d+)X)?(?P<letter>\w)", expand, value)
+
+
+def mail_format(name):
+    return setting("mail_driver", name) + "".join(
+        setting(*item) for item in MAIL_PATH[name].items())
+
+
+def mail_plugins(names):
+    return "mail_plugins {\n%s}\n" % "".join(
+        "  %s = yes\n" % name for name in names)
+
+
+def environment(values):
+    return "import_environment {\n%s}\n" % "".join(
+        "  %s = %s\n" % item for item in values.items())
+
+
+def service_count(sessions):
+    return "restart_request_count = %s" % (sessions or "unlimited")
+
+
+def setting(name, value):
+    if name in VARIABLES:
+        value = _variables(value, VARIABLES[name])
+    if name in RENAMED:
+        name, convert = RENAMED[name]
+        value = convert(value)
+    return "%s = %s\n" % (name, value)
+
+
+def _plugin_setting(name, value):
+    if name == "acl":
+        return setting("acl_driver", value)
+    if name == "quota":
+        driver, title = value.split(":")
+        return 'quota "%s" {\n  driver = %s\n}\n' % (title, driver)
+    return setting(name, value)
+
+
+def plugin_settings(settings):
+    # quota counts virtual sizes always
+    return "".join(_plugin_setting(*item) for item in settings.items()
+                   if item[0] != "quota_vsizes")
+
+
+def log_exporter(name, time_format):
+    return """
+event_exporter %s {
+  driver = log
+  format = json
+  time_format = %s
+}
+""" % (name, time_format)
