@@ -25,11 +25,10 @@ int pop3_policy_settings_get(struct mail_user *user,
 
 	value = mail_user_plugin_getenv(user, "pop3_policy_timeout");
 	if (value == NULL || *value == '\0')
-		set_r->timeout_msecs = POP3_POLICY_TIMEOUT_BUILTIN_MSECS;
-	else if (settings_get_time_msecs(value, &set_r->timeout_msecs,
-					 &error) < 0 ||
-		 set_r->timeout_msecs < POP3_POLICY_TIMEOUT_MIN_MSECS ||
-		 set_r->timeout_msecs > POP3_POLICY_TIMEOUT_MAX_MSECS) {
+		value = POP3_POLICY_TIMEOUT_BUILTIN;
+	if (settings_get_time_msecs(value, &set_r->timeout_msecs, &error) < 0 ||
+	    set_r->timeout_msecs < POP3_POLICY_TIMEOUT_MIN_MSECS ||
+	    set_r->timeout_msecs > POP3_POLICY_TIMEOUT_MAX_MSECS) {
 		*error_r = t_strdup_printf(
 			"pop3_policy_timeout: \"%s\" is not "
 			POP3_POLICY_TIMEOUT_ALLOWED, value);

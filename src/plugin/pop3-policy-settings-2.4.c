@@ -6,6 +6,7 @@
 #include "settings.h"
 #include "mail-user.h"
 #include "pop3-policy-compat.h"
+#include "pop3-policy-setting-bounds.h"
 #include "pop3-policy-setting-info.h"
 #include "pop3-policy-settings.h"
 
@@ -21,10 +22,12 @@ int pop3_policy_settings_get(struct mail_user *user,
 			 &values, error_r) < 0)
 		return -1;
 	socket = values->pop3_policy_socket;
+	if (*socket == '\0')
+		socket = POP3_POLICY_SOCKET_BUILTIN;
 	set_r->socket_path = *socket == '/' ? p_strdup(user->pool, socket) :
 		p_strconcat(user->pool, pop3_policy_compat_base_dir(user),
 			    "/", socket, NULL);
-	set_r->timeout_msecs = values->pop3_policy_timeout;
+	set_r->timeout_msecs = values->timeout_msecs;
 	settings_free(values);
 	return 0;
 }

@@ -1,20 +1,27 @@
 /* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
 
 #include "lib.h"
+#include "str-parse.h"
 #include "settings-parser.h"
 #include "pop3-policy-setting-bounds.h"
 #include "pop3-policy-setting-info.h"
 
+/* The time is parsed here rather than by its type, whose errors do not say
+   what is allowed. */
 static bool
-pop3_policy_setting_values_check(void *_set, pool_t pool ATTR_UNUSED,
+pop3_policy_setting_values_check(void *_set, pool_t pool,
 				 const char **error_r)
 {
-	const struct pop3_policy_setting_values *set = _set;
+	struct pop3_policy_setting_values *set = _set;
+	const char *error;
 
-	if (set->pop3_policy_timeout < POP3_POLICY_TIMEOUT_MIN_MSECS ||
-	    set->pop3_policy_timeout > POP3_POLICY_TIMEOUT_MAX_MSECS) {
-		*error_r = "pop3_policy_timeout is not "
-			POP3_POLICY_TIMEOUT_ALLOWED;
+	if (str_parse_get_interval_msecs(set->pop3_policy_timeout,
+					 &set->timeout_msecs, &error) < 0 ||
+	    set->timeout_msecs < POP3_POLICY_TIMEOUT_MIN_MSECS ||
+	    set->timeout_msecs > POP3_POLICY_TIMEOUT_MAX_MSECS) {
+		*error_r = p_strdup_printf(
+			pool, "pop3_policy_timeout: \"%s\" is not "
+			POP3_POLICY_TIMEOUT_ALLOWED, set->pop3_policy_timeout);
 		return FALSE;
 	}
 	return TRUE;
@@ -26,14 +33,14 @@ pop3_policy_setting_values_check(void *_set, pool_t pool ATTR_UNUSED,
 
 static const struct setting_define pop3_policy_setting_defines[] = {
 	DEF(STR, pop3_policy_socket),
-	DEF(TIME_MSECS, pop3_policy_timeout),
+	DEF(STR, pop3_policy_timeout),
 
 	SETTING_DEFINE_LIST_END
 };
 
 static const struct pop3_policy_setting_values pop3_policy_setting_defaults = {
 	.pop3_policy_socket = POP3_POLICY_SOCKET_BUILTIN,
-	.pop3_policy_timeout = POP3_POLICY_TIMEOUT_BUILTIN_MSECS,
+	.pop3_policy_timeout = POP3_POLICY_TIMEOUT_BUILTIN,
 };
 
 const struct setting_parser_info pop3_policy_setting_parser_info = {

@@ -9,8 +9,11 @@ struct pop3_policy_setting_values {
 	pool_t pool;
 	/* the service's socket; a name without a slash is in base_dir */
 	const char *pop3_policy_socket;
-	/* how long to wait for an answer of the service, milliseconds */
-	unsigned int pop3_policy_timeout;
+	/* how long to wait for an answer of the service, as it was written */
+	const char *pop3_policy_timeout;
+
+	/* from it, milliseconds */
+	unsigned int timeout_msecs;
 };
 
 extern const struct setting_parser_info pop3_policy_setting_parser_info;
