@@ -54,4 +54,7 @@ const char *pop3_policy_compat_base_dir(struct mail_user *user);
    as it is, for a later call. */
 void pop3_policy_compat_destroy_ignored(struct client *client);
 
+/* No message is marked as deleted any more: as before the first DELE. */
+void pop3_policy_compat_undelete(struct client *client);
+
 #endif

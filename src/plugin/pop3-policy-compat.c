@@ -121,3 +121,13 @@ void pop3_policy_compat_destroy_ignored(struct client *client ATTR_UNUSED)
 	event_ref(client->event);
 #endif
 }
+
+void pop3_policy_compat_undelete(struct client *client)
+{
+	i_free(client->deleted_bitmask);
+	client->deleted_count = 0;
+	client->deleted_size = 0;
+#if !DOVECOT_PREREQ(2, 4, 2)
+	client->deleted = FALSE;
+#endif
+}

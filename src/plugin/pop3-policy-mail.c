@@ -8,10 +8,12 @@
 #include "ostream.h"
 #include "mail-storage-private.h"
 #include "pop3-common.h"
+#include "pop3-policy-download.h"
 #include "pop3-policy-identity.h"
 #include "pop3-policy-output.h"
 #include "pop3-policy-plugin.h"
 #include "pop3-policy-session.h"
+#include "pop3-policy-top.h"
 
 #define POP3_POLICY_MAIL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_mail_module)
@@ -19,8 +21,10 @@
 struct pop3_policy_mail {
 	union mail_module_context module_ctx;
 	struct pop3_policy_session *session;
-	/* being sent by RETR or TOP; a reference */
+	/* the message that is being sent by RETR or TOP; a reference */
 	struct istream *stream;
+	/* top_lines: what of it is sent, else NULL; a reference */
+	struct istream *cut;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(pop3_policy_mail_module,
@@ -33,10 +37,43 @@ static bool is_pop3_mail(const struct pop3_policy_session *session,
 	return mail->box == session->pop3_box;
 }
 
-static bool is_fetch_reason(const char *reason)
+/* Returns TRUE if a RETR or TOP of the session's client is about to send this
+   mail. */
+static bool is_fetch(const struct pop3_policy_mail *pmail,
+		     const struct mail_private *mail, bool *retr_r)
 {
-	return reason != NULL &&
-		(strcmp(reason, "RETR") == 0 || strcmp(reason, "TOP") == 0);
+	const char *reason = mail->get_stream_reason;
+
+	if (reason == NULL || pmail->stream != NULL ||
+	    pmail->session->client == NULL ||
+	    !is_pop3_mail(pmail->session, &mail->mail))
+		return FALSE;
+	*retr_r = strcmp(reason, "RETR") == 0;
+	return *retr_r || strcmp(reason, "TOP") == 0;
+}
+
+/* How many lines of the body TOP may show, -1 for all. */
+static int64_t top_lines(const struct pop3_policy_session *session)
+{
+	if (pop3_policy_num(session->policy, POP3_POLICY_PARAM_ENFORCEMENT) !=
+	    POP3_POLICY_ENFORCEMENT_ENFORCE)
+		return POP3_POLICY_UNLIMITED;
+	return pop3_policy_num(session->policy, POP3_POLICY_PARAM_TOP_LINES);
+}
+
+static void fetch_begin(struct pop3_policy_mail *pmail, bool retr,
+			struct istream **stream)
+{
+	int64_t lines;
+
+	pop3_policy_output_fetch_begin(pmail->session);
+	pmail->stream = *stream;
+	i_stream_ref(pmail->stream);
+	lines = retr ? POP3_POLICY_UNLIMITED : top_lines(pmail->session);
+	if (lines != POP3_POLICY_UNLIMITED) {
+		pmail->cut = pop3_policy_top_create(*stream, lines);
+		*stream = pmail->cut;
+	}
 }
 
 static int
@@ -47,29 +84,44 @@ pop3_policy_mail_get_stream(struct mail *_mail, bool get_body,
 {
 	struct mail_private *mail = (struct mail_private *)_mail;
 	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+	const char *reason = mail->get_stream_reason;
+	bool retr = FALSE, fetch = get_body && is_fetch(pmail, mail, &retr);
 
+	if (fetch) {
+		if (!pop3_policy_download_begin(pmail->session, _mail, retr)) {
+			mail_storage_set_error(_mail->box->storage,
+					       MAIL_ERROR_LIMIT,
+					       "Download limit is reached");
+			return -1;
+		}
+		/* looking at the mail's size may have changed it */
+		mail->get_stream_reason = reason;
+	}
 	if (pmail->module_ctx.super.get_stream(_mail, get_body, hdr_size,
 					       body_size, stream_r) < 0)
 		return -1;
-	if (get_body && pmail->stream == NULL &&
-	    is_pop3_mail(pmail->session, _mail) &&
-	    is_fetch_reason(mail->get_stream_reason)) {
-		pmail->stream = *stream_r;
-		i_stream_ref(pmail->stream);
-	}
+	if (fetch)
+		fetch_begin(pmail, retr, stream_r);
 	return 0;
 }
 
 /* TRUE if all of the message was copied to the client's output. A failed read
    ends in Dovecot's answer like the end of the message does, so look at the
    stream itself. */
-static bool stream_sent_whole(struct istream *stream, struct client *client)
+static bool sent_whole(struct pop3_policy_mail *pmail, struct client *client)
 {
+	struct istream *stream = pmail->stream;
 	const unsigned char *data;
 	size_t size;
 
 	if (client->output->closed || client->output->stream_errno != 0)
 		return FALSE;
+	if (pmail->cut != NULL) {
+		if (pmail->cut->closed || pmail->cut->stream_errno != 0)
+			return FALSE;
+		/* where the reader of the cut message got to */
+		i_stream_seek(stream, pmail->cut->v_offset);
+	}
 	if (stream->closed || stream->stream_errno != 0)
 		return FALSE;
 	/* TOP may have stopped right before the end: nothing more to read
@@ -104,16 +156,16 @@ static void pop3_policy_mail_close(struct mail *_mail)
 {
 	struct mail_private *mail = (struct mail_private *)_mail;
 	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
-	struct istream *stream = pmail->stream;
 
-	if (stream != NULL) {
+	if (pmail->stream != NULL) {
 		struct pop3_policy_session *session = pmail->session;
 		bool whole = session->client != NULL &&
-			stream_sent_whole(stream, session->client);
+			sent_whole(pmail, session->client);
 
 		/* no references may be left when the mail closes */
-		pmail->stream = NULL;
-		i_stream_unref(&stream);
+		i_stream_unref(&pmail->cut);
+		i_stream_unref(&pmail->stream);
+		pop3_policy_output_fetch_end(session);
 		if (whole)
 			pop3_policy_mail_fetched(session, _mail);
 	}

@@ -5,7 +5,10 @@
 #include "istream.h"
 #include "ostream-private.h"
 #include "pop3-common.h"
+#include "pop3-policy-capa.h"
+#include "pop3-policy-download.h"
 #include "pop3-policy-output.h"
+#include "pop3-policy-refuse.h"
 #include "pop3-policy-session.h"
 
 #include <sys/ioctl.h>
@@ -100,6 +103,45 @@ static void output_check_rset(struct pop3_policy_session *session,
 	}
 }
 
+/* Some replies are replaced by others, whole. While a message or a list is
+   being sent none is looked at: what mail contains is nobody's reply. */
+static const string_t *
+output_replacement(struct pop3_policy_session *session,
+		   const struct const_iovec *iov, unsigned int iov_count)
+{
+	const string_t *reply;
+
+	if (session->client == NULL || session->client->cmd != NULL ||
+	    session->policy == NULL || iov_count != 1)
+		return NULL;
+	reply = pop3_policy_download_reply(session, iov->iov_base,
+					   iov->iov_len);
+	if (reply == NULL) {
+		reply = pop3_policy_refuse_reply(session, iov->iov_base,
+						 iov->iov_len);
+	}
+	if (reply == NULL) {
+		reply = pop3_policy_capa_reply(session, iov->iov_base,
+					       iov->iov_len);
+	}
+	return reply;
+}
+
+static ssize_t
+output_sendv(struct ostream_private *stream,
+	     const struct const_iovec *iov, unsigned int iov_count)
+{
+	ssize_t ret;
+
+	if ((ret = o_stream_sendv(stream->parent, iov, iov_count)) < 0) {
+		o_stream_copy_error_from_parent(stream);
+		return -1;
+	}
+	/* what was sent, not what we were asked to send */
+	stream->ostream.offset += ret;
+	return ret;
+}
+
 static ssize_t
 o_stream_pop3_policy_sendv(struct ostream_private *stream,
 			   const struct const_iovec *iov,
@@ -107,15 +149,32 @@ o_stream_pop3_policy_sendv(struct ostream_private *stream,
 {
 	struct pop3_policy_ostream *pstream =
 		container_of(stream, struct pop3_policy_ostream, ostream);
+	struct pop3_policy_session *session = pstream->session;
+	const string_t *reply;
 	ssize_t ret;
 
-	output_check_rset(pstream->session, iov, iov_count);
-	if ((ret = o_stream_sendv(stream->parent, iov, iov_count)) < 0) {
-		o_stream_copy_error_from_parent(stream);
-		return -1;
-	}
-	stream->ostream.offset += ret;
-	output_check_flushed(pstream->session, stream->parent);
+	output_check_rset(session, iov, iov_count);
+	if (session->client != NULL)
+		pop3_policy_download_sending(session);
+	T_BEGIN {
+		reply = output_replacement(session, iov, iov_count);
+		if (reply != NULL) {
+			const struct const_iovec new = {
+				.iov_base = str_data(reply),
+				.iov_len = str_len(reply),
+			};
+
+			/* the parent's buffer has no limit: it is sent, or it
+			   fails */
+			ret = output_sendv(stream, &new, 1);
+			if (ret >= 0)
+				ret = iov->iov_len;
+		} else {
+			ret = output_sendv(stream, iov, iov_count);
+		}
+	} T_END;
+	if (ret >= 0)
+		output_check_flushed(session, stream->parent);
 	return ret;
 }
 
@@ -141,10 +200,41 @@ void pop3_policy_output_wrap(struct pop3_policy_session *session)
 	pstream->session = session;
 	pstream->ostream.sendv = o_stream_pop3_policy_sendv;
 	pstream->ostream.flush = o_stream_pop3_policy_flush;
-	session->client->output =
-		o_stream_create(&pstream->ostream, parent,
-				o_stream_get_fd(parent));
+	session->output = o_stream_create(&pstream->ostream, parent,
+					  o_stream_get_fd(parent));
+	/* offsets are compared with the parent's */
+	session->output->offset = parent->offset;
+	session->client->output = session->output;
 	o_stream_unref(&parent);
+}
+
+void pop3_policy_output_fetch_begin(struct pop3_policy_session *session)
+{
+	session->fetching = session->output != NULL;
+	if (session->fetching)
+		session->fetch_offset = session->output->offset;
+}
+
+void pop3_policy_output_fetch_end(struct pop3_policy_session *session)
+{
+	session->fetching = FALSE;
+}
+
+uoff_t pop3_policy_output_fetch_bytes(struct pop3_policy_session *session)
+{
+	const struct client *client = session->client;
+	uoff_t bytes = client->retr_bytes + client->top_bytes;
+	uoff_t flushed;
+
+	if (session->fetching) {
+		/* Dovecot counts a message when it ended. What is still in the
+		   buffer was not sent. */
+		flushed = session->output->offset -
+			o_stream_get_buffer_used_size(session->output);
+		if (flushed > session->fetch_offset)
+			bytes += flushed - session->fetch_offset;
+	}
+	return bytes;
 }
 
 void pop3_policy_output_fetched(struct pop3_policy_session *session,
@@ -153,12 +243,14 @@ void pop3_policy_output_fetched(struct pop3_policy_session *session,
 	struct pop3_policy_fetched *new;
 	struct ostream *output = session->client->output;
 
+	if (session->output == NULL)
+		return;
 	if (seq_range_array_add(&session->fetched_uids, message->uid))
 		return;
 	new = array_append_space(&session->fetched);
 	*new = *message;
 	new->flushed = FALSE;
-	new->output_end = output->offset;
+	new->output_end = session->output->offset;
 	/* Dovecot would do it when the commands that have arrived are done;
 	   we need to know what had arrived when the message went out. */
 	(void)o_stream_flush(output);

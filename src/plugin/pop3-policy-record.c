@@ -9,7 +9,10 @@
 #include "pop3-common.h"
 #include "pop3-policy-clock.h"
 #include "pop3-policy-compat.h"
+#include "pop3-policy-download.h"
+#include "pop3-policy-output.h"
 #include "pop3-policy-protocol.h"
+#include "pop3-policy-refuse.h"
 #include "pop3-policy-session.h"
 
 static void
@@ -57,7 +60,7 @@ append_counters(struct pop3_policy_session *session, string_t *dest)
 		pop3_policy_wire_num(dest, "top", client->top_count);
 		pop3_policy_wire_num(dest, "dele", client->deleted_count);
 		pop3_policy_wire_num(dest, "bytes",
-				     client->retr_bytes + client->top_bytes);
+				     pop3_policy_output_fetch_bytes(session));
 	}
 	append_uidset(dest, "fetched", &session->fetched_uids);
 	append_uidset(dest, "removed", &session->removed);
@@ -148,6 +151,8 @@ void pop3_policy_session_end(struct pop3_policy_session *session,
 	session->ended_by = ended_by;
 	/* without an answer to LOGIN the service knows of no session */
 	if (session->login != NULL) T_BEGIN {
+		pop3_policy_refuse_report(session);
+		pop3_policy_download_report(session);
 		session_record_send(session);
 	} T_END;
 }

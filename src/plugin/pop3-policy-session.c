@@ -48,6 +48,8 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	session->ended_by = "drop";
 	i_array_init(&session->fetched, 16);
 	i_array_init(&session->fetched_uids, 16);
+	i_array_init(&session->refused, 4);
+	i_array_init(&session->download.refused, 4);
 	i_array_init(&session->dele, 16);
 	i_array_init(&session->removed, 16);
 	i_array_init(&session->removing, 16);
@@ -75,6 +77,8 @@ void pop3_policy_session_free(struct pop3_policy_session **_session)
 	pop3_policy_login_free(&session->login);
 	array_free(&session->fetched);
 	array_free(&session->fetched_uids);
+	array_free(&session->refused);
+	array_free(&session->download.refused);
 	array_free(&session->dele);
 	array_free(&session->removed);
 	array_free(&session->removing);

@@ -4,6 +4,7 @@
 #include "guid.h"
 #include "seq-range-array.h"
 #include "str.h"
+#include "pop3-policy-download.h"
 #include "pop3-policy-login.h"
 #include "pop3-policy-removal.h"
 #include "pop3-policy-settings.h"
@@ -16,6 +17,7 @@ struct mail_user;
 struct mail_search_context;
 struct mailbox;
 struct mailbox_transaction_context;
+struct ostream;
 struct pop3_policy_client;
 
 enum pop3_policy_session_state {
@@ -115,6 +117,15 @@ struct pop3_policy_session {
 	ARRAY_TYPE(seq_range) fetched_uids;
 	/* first message in fetched that is not flushed yet */
 	unsigned int fetched_unflushed;
+	/* our part of the client's output, valid as long as the client is;
+	   NULL if the login was refused */
+	struct ostream *output;
+	/* a RETR or TOP is under way, and its +OK begins there in output */
+	bool fetching;
+	uoff_t fetch_offset;
+	struct pop3_policy_download download;
+	/* UIDs of messages whose DELE was refused */
+	ARRAY_TYPE(seq_range) refused;
 	/* UIDs that the client's DELE asks to remove, once in UPDATE */
 	ARRAY_TYPE(seq_range) dele;
 	/* pop3_delete_type=flag: the keyword that DELE sets, else NULL */
