@@ -122,8 +122,9 @@
    and items "message", in the order of their retrieval: uid= size=
        what this session retrieved and leaves in the view
    OK: items "message": uid= guid= (of those with state)
-       what has to go, the oldest retrieval first. Hidden and restored messages
-       neither count nor go.
+       what has to go, the oldest retrieval first, at most
+       POP3_POLICY_MAX_LEAVE. Hidden and restored messages neither count nor
+       go, nor those that an open intent is about.
 
    ---- DOWNLOAD: may more be sent under download_daily? -------------------
    user= session=
@@ -182,6 +183,8 @@
 #define POP3_POLICY_MAX_ITEMS 100000
 /* Most due messages in one LOGIN reply. */
 #define POP3_POLICY_MAX_DUE 1000
+/* Most messages in one LEAVE reply; the others go at the next QUIT. */
+#define POP3_POLICY_MAX_LEAVE 10000
 
 /* --- writing --- */
 

@@ -38,6 +38,7 @@ static const struct {
 	{ "exempt", POP3_POLICY_STATE_EXEMPT },
 	{ "spared", POP3_POLICY_STATE_SPARED },
 	{ "would", POP3_POLICY_STATE_WOULD },
+	{ "retrieved", POP3_POLICY_STATE_RETRIEVED },
 };
 
 static int
@@ -180,14 +181,15 @@ int pop3_policy_login_reply_write(string_t *dest,
 				  const char **error_r)
 {
 	struct pop3_policy_reply_items items = { .str = t_str_new(1024) };
+	unsigned int i, rows = reply->state == NULL ? 0 :
+		pop3_policy_db_result_rows(reply->state);
 	const char *key;
-	unsigned int i;
 
 	if (reply->now == NULL) {
 		*error_r = "pop3.now() returned nothing";
 		return -1;
 	}
-	for (i = 0; i < pop3_policy_db_result_rows(reply->state); i++) {
+	for (i = 0; i < rows; i++) {
 		if (pop3_policy_reply_maildrop(&items, reply->state, i,
 					       error_r) < 0 ||
 		    pop3_policy_reply_due(&items, reply->state, i,
@@ -198,6 +200,8 @@ int pop3_policy_login_reply_write(string_t *dest,
 	}
 
 	pop3_policy_wire_begin(dest, "OK", reply->id);
+	if (reply->wait > 0)
+		pop3_policy_wire_num(dest, "wait", reply->wait);
 	pop3_policy_wire_str(dest, "now", reply->now);
 	pop3_policy_wire_str(dest, "version", reply->version);
 	pop3_policy_wire_num(dest, "lease", reply->lease);

@@ -22,6 +22,7 @@ enum pop3_policy_state_column {
 	POP3_POLICY_STATE_EXEMPT,
 	POP3_POLICY_STATE_SPARED,
 	POP3_POLICY_STATE_WOULD,
+	POP3_POLICY_STATE_RETRIEVED,
 	POP3_POLICY_STATE_TRACKED,
 	POP3_POLICY_STATE_DUE_UID,
 	POP3_POLICY_STATE_DUE_GUID,
@@ -33,10 +34,12 @@ enum pop3_policy_state_column {
 struct pop3_policy_login_reply {
 	unsigned int id;
 	const char *now, *version;
+	/* seconds until login_delay lets the user in; 0: now */
+	int64_t wait;
 	/* seconds */
 	unsigned int lease;
 	const struct pop3_policy *policy;
-	/* rows of pop3.maildrop_state() */
+	/* rows of pop3.maildrop_state(); NULL if the login is not accepted */
 	const struct pop3_policy_db_result *state;
 };
 

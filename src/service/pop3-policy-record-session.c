@@ -44,6 +44,7 @@ pop3_policy_record_session_create(const struct pop3_policy_record_session *data)
 		{ data->would_reasons, "{}" },
 		{ data->view_since, NULL },
 		{ data->view_window, NULL },
+		{ data->download, NULL },
 	};
 	struct pop3_policy_record *record;
 	unsigned int i;

@@ -19,6 +19,8 @@ struct pop3_policy_record_session {
 	const char *uids, *guids, *sizes, *actions;
 	const char *would_uids, *would_guids, *would_sizes, *would_reasons;
 	const char *view_since, *view_window;
+	/* "t" or "f"; NULL: not known */
+	const char *download;
 };
 
 struct pop3_policy_record *

@@ -87,7 +87,7 @@ void pop3_policy_request_event(struct pop3_policy_request *request)
 {
 	static const char *const events[] = {
 		"gone", "refused", "rollback", "unconfirmed", "mismatch",
-		"would-refuse", "vetoed", NULL
+		"would-refuse", "mass-delete", "would-mass-delete", NULL
 	};
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
 	ARRAY_TYPE(seq_range) uids;

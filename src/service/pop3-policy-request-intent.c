@@ -224,7 +224,7 @@ static void pop3_policy_intent_unused(struct pop3_policy_request *request)
 		pop3_policy_record_free(&intent->record);
 }
 
-/* Add the seven arrays of the messages. */
+/* Add the eight arrays of the messages. */
 static void
 pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 				struct pop3_policy_fields *fields,
@@ -237,6 +237,7 @@ pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 	string_t *reasons = pop3_policy_array_begin();
 	string_t *uidls = pop3_policy_array_begin();
 	string_t *message_ids = pop3_policy_array_begin();
+	string_t *mailboxes = pop3_policy_array_begin();
 	int64_t uid, last_uid = 0;
 	unsigned int i;
 
@@ -265,6 +266,8 @@ pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 		pop3_policy_array_add_text(message_ids,
 			pop3_policy_fields_text(fields, "message_id",
 						POP3_POLICY_MAX_MESSAGE_ID));
+		pop3_policy_array_add_text(mailboxes, pop3_policy_fields_text(
+			fields, "mailbox", POP3_POLICY_MAX_NAME));
 	}
 	pop3_policy_record_add(record, pop3_policy_array_end(uids));
 	pop3_policy_record_add(record, pop3_policy_array_end(guids));
@@ -273,6 +276,7 @@ pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 	pop3_policy_record_add(record, pop3_policy_array_end(reasons));
 	pop3_policy_record_add(record, pop3_policy_array_end(uidls));
 	pop3_policy_record_add(record, pop3_policy_array_end(message_ids));
+	pop3_policy_record_add(record, pop3_policy_array_end(mailboxes));
 }
 
 void pop3_policy_request_intent(struct pop3_policy_request *request)

@@ -4,7 +4,9 @@
 
    Everything that this host knows of the user is made durable first, so that
    the answer includes every earlier outcome; then the rows of the policy are
-   merged here, and the state is asked for by the merged values. */
+   merged here, and the state is asked for by the merged values. Where there is
+   a login_delay, the login is accepted in the same round trip and transaction:
+   no login is recorded that is answered by an error. */
 
 #include "lib.h"
 #include "array.h"
@@ -22,7 +24,10 @@
 
 struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
+	bool again;
 	const char *now, *version;
+	/* seconds that login_delay asks for */
+	int64_t wait;
 	struct pop3_policy policy;
 };
 
@@ -105,6 +110,17 @@ pop3_policy_login_merge(pool_t pool,
 
 /* --- the answer --- */
 
+/* RETR and TOP count for download_daily. */
+static bool pop3_policy_login_counts(const struct pop3_policy_login *login)
+{
+	const struct pop3_policy *policy = &login->policy;
+
+	return pop3_policy_num(policy, POP3_POLICY_PARAM_DOWNLOAD_DAILY) >= 0 &&
+		pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) !=
+		POP3_POLICY_ENFORCEMENT_OFF && login->auth_user == NULL;
+}
+
+/* result is NULL if the login was not accepted. */
 static void pop3_policy_login_remember(struct pop3_policy_request *request,
 	const struct pop3_policy_db_result *result)
 {
@@ -132,7 +148,10 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 	session->view_window = p_strdup(pool, pop3_policy_value_canonical(
 		POP3_POLICY_PARAM_VIEW_WINDOW,
 		&login->policy.values[POP3_POLICY_PARAM_VIEW_WINDOW]));
+	session->download = pop3_policy_login_counts(login) ? "t" : "f";
 	array_clear(&session->maildrops);
+	if (result == NULL)
+		return;
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
 		drop = array_append_space(&session->maildrops);
 		drop->id = p_strdup(pool, pop3_policy_db_result_get(
@@ -149,6 +168,13 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 	}
 }
 
+static bool pop3_policy_login_enforced(const struct pop3_policy_login *login)
+{
+	return pop3_policy_num(&login->policy,
+				POP3_POLICY_PARAM_ENFORCEMENT) ==
+		POP3_POLICY_ENFORCEMENT_ENFORCE;
+}
+
 static void pop3_policy_login_state(struct pop3_policy_request *request,
 				    const struct pop3_policy_db_result *result)
 {
@@ -157,10 +183,15 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	const char *error;
 	string_t *str;
 
+	if (login->wait > 0)
+		event_add_int(request->event, "wait", login->wait);
+	if (login->wait > 0 && pop3_policy_login_enforced(login))
+		result = NULL;
 	i_zero(&reply);
 	reply.id = request->message->id;
 	reply.now = login->now;
 	reply.version = login->version;
+	reply.wait = login->wait;
 	reply.lease = request->service->set.intent_lease;
 	reply.policy = &login->policy;
 	reply.state = result;
@@ -183,16 +214,51 @@ pop3_policy_login_num(const struct pop3_policy_login *login,
 			       pop3_policy_num(&login->policy, param));
 }
 
+static void
+pop3_policy_login_accepted(struct pop3_policy_request *request,
+			   const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	const char *wait = pop3_policy_db_result_get(result, 0, 0);
+
+	if (wait == NULL || str_to_int64(wait, &login->wait) < 0) {
+		pop3_policy_request_fail_temp(request,
+			"pop3.accept_login() returned nothing");
+	}
+}
+
+/* Whether login_delay concerns the login, so that it has to be recorded. */
+static bool pop3_policy_login_is_delayed(const struct pop3_policy_login *login)
+{
+	const struct pop3_policy *policy = &login->policy;
+
+	/* the session is logged in; a master user is not the owner */
+	if (login->again || login->auth_user != NULL)
+		return FALSE;
+	if (pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) ==
+	    POP3_POLICY_ENFORCEMENT_OFF)
+		return FALSE;
+	/* it is refused for another reason */
+	if (pop3_policy_login_enforced(login) &&
+	    pop3_policy_num(policy, POP3_POLICY_PARAM_POP3_ACCESS) ==
+	    POP3_POLICY_OFF)
+		return FALSE;
+	return pop3_policy_num(policy, POP3_POLICY_PARAM_LOGIN_DELAY) > 0;
+}
+
 static void pop3_policy_login_rows(struct pop3_policy_request *request,
 				   const struct pop3_policy_db_result *result)
 {
 	struct pop3_policy_login *login = request->context;
 	const struct pop3_policy *policy = &login->policy;
-	const char *params[8], *error;
-	const struct pop3_policy_query query = {
-		POP3_POLICY_STMT_MAILDROP_STATE, params,
-		pop3_policy_login_state
+	const char *params[10], *accept_params[4], *error;
+	const struct pop3_policy_query queries[] = {
+		{ POP3_POLICY_STMT_ACCEPT_LOGIN, accept_params,
+		  pop3_policy_login_accepted },
+		{ POP3_POLICY_STMT_MAILDROP_STATE, params,
+		  pop3_policy_login_state },
 	};
+	unsigned int first;
 
 	if (pop3_policy_login_merge(request->pool, result, login,
 				    &error) < 0) {
@@ -212,8 +278,23 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 		POP3_POLICY_LEVEL_USER ? "t" : "f";
 	params[5] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_SINCE);
 	params[6] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_WINDOW);
-	params[7] = dec2str(POP3_POLICY_MAX_DUE);
-	pop3_policy_request_query(request, &query, 1);
+	params[7] = pop3_policy_login_num(login,
+		POP3_POLICY_PARAM_MASS_DELETE_HOLD);
+	params[8] = pop3_policy_num(policy,
+				    POP3_POLICY_PARAM_VIEW_LIMIT) >= 0 ||
+		pop3_policy_num(policy,
+				POP3_POLICY_PARAM_MASS_DELETE_PERCENT) >= 0 ?
+		"t" : "f";
+	params[9] = dec2str(POP3_POLICY_MAX_DUE);
+
+	accept_params[0] = login->user;
+	accept_params[1] = login->session;
+	accept_params[2] = pop3_policy_login_num(login,
+		POP3_POLICY_PARAM_LOGIN_DELAY);
+	accept_params[3] = pop3_policy_login_enforced(login) ? "t" : "f";
+	first = pop3_policy_login_is_delayed(login) ? 0 : 1;
+	pop3_policy_request_query(request, &queries[first],
+				  N_ELEMENTS(queries) - first);
 }
 
 static void pop3_policy_login_now(struct pop3_policy_request *request,
@@ -285,6 +366,7 @@ void pop3_policy_request_login(struct pop3_policy_request *request)
 	login->device = p_strdup(pool, pop3_policy_fields_text(
 		&fields, "device", POP3_POLICY_MAX_NAME));
 	login->tls = pop3_policy_fields_flag(&fields, "tls");
+	login->again = pop3_policy_wire_get_flag(fields.line, "again");
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 	request->context = login;

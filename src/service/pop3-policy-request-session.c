@@ -156,6 +156,9 @@ pop3_policy_session_is_poll(struct pop3_policy_request *request,
 	    session->started == NULL || data->guid == NULL ||
 	    data->auth_user != NULL)
 		return FALSE;
+	/* what it reserved has to be settled */
+	if (session->download_asked)
+		return FALSE;
 	/* a new anchor: the known one is gone, or mail came */
 	if (data->anchor_guid != NULL)
 		return FALSE;
@@ -219,6 +222,7 @@ void pop3_policy_request_session(struct pop3_policy_request *request)
 	if (session != NULL) {
 		data.view_since = session->view_since;
 		data.view_window = session->view_window;
+		data.download = session->download;
 	}
 	if (pop3_policy_session_is_poll(request, session, &data))
 		pop3_policy_session_count_poll(request, &data);

@@ -104,6 +104,8 @@ void pop3_policy_request_claim(struct pop3_policy_request *request);
 void pop3_policy_request_repair(struct pop3_policy_request *request);
 void pop3_policy_request_intent(struct pop3_policy_request *request);
 void pop3_policy_request_outcome(struct pop3_policy_request *request);
+void pop3_policy_request_leave(struct pop3_policy_request *request);
+void pop3_policy_request_download(struct pop3_policy_request *request);
 void pop3_policy_request_event(struct pop3_policy_request *request);
 void pop3_policy_request_session(struct pop3_policy_request *request);
 void pop3_policy_request_imap(struct pop3_policy_request *request);

@@ -24,6 +24,11 @@ struct pop3_policy_session {
 	const char *started;
 	/* canonical values of the policy's; NULL if not known */
 	const char *view_since, *view_window;
+	/* whether what it sends counts for download_daily: "t" or "f"; NULL if
+	   not known */
+	const char *download;
+	/* it has sent a DOWNLOAD */
+	bool download_asked;
 	ARRAY(struct pop3_policy_known_maildrop) maildrops;
 	/* intents that were sent, and have no outcome yet */
 	ARRAY_TYPE(seq_range) intents;

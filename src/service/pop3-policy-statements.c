@@ -13,12 +13,19 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "now", "", NULL },
 	{ "policy_rows", "text", "level, scope, version, \"values\"" },
 	{ "maildrop_state",
-	  "text, bigint, bigint, bigint, boolean, float8, bigint, int",
+	  "text, bigint, bigint, bigint, boolean, float8, bigint, bigint, "
+	  "boolean, int",
 	  "maildrop_id, mailbox_guid, uidvalidity, uidnext, messages, "
 	  "anchor_uid, anchor_guid, hidden, hidden_uid, hidden_guid, "
-	  "view_from, before_uid, exempt, spared, would, tracked, due_uid, "
-	  "due_guid, due_reason, intent_session, intent_no" },
+	  "view_from, before_uid, exempt, spared, would, retrieved, "
+	  "tracked, due_uid, due_guid, due_reason, intent_session, intent_no" },
 	{ "tracked", "bigint", "uid, message_guid, hidden" },
+	{ "leave_excess",
+	  "text, bigint, bigint, bigint, int8multirange, bigint[], bigint[], "
+	  "int", "uid, message_guid" },
+	{ "accept_login", "text, uuid, bigint, boolean", NULL },
+	{ "download_reserve", "text, uuid, bigint, bigint, bigint",
+	  "used, wait" },
 
 	{ "chain_open", "uuid, int",
 	  "last_batch, last_seq, schema, parameters, db_now, epoch" },
@@ -27,7 +34,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "record_intent",
 	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
 	  "bigint, text, int, bigint[], uuid[], bigint[], text[], text[], "
-	  "text[], text[]", NULL },
+	  "text[], text[], text[]", NULL },
 	{ "record_outcome", "uuid, bigint, uuid, int, text", NULL },
 	{ "record_abandon", "uuid", NULL },
 	{ "claim_intent", "uuid, text, uuid, int, int",
@@ -45,7 +52,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "float8, float8, text, uuid, bigint, bigint, bigint, bigint, "
 	  "bigint, uuid, int, int, int, bigint, int8multirange, "
 	  "int8multirange, bigint[], uuid[], bigint[], text[], bigint[], "
-	  "uuid[], bigint[], text[], float8, bigint", NULL },
+	  "uuid[], bigint[], text[], float8, bigint, boolean", NULL },
 	{ "record_polls",
 	  "float8[], text[], text[], text[], boolean[], int[], float8[]",
 	  NULL },

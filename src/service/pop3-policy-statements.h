@@ -10,6 +10,11 @@ enum pop3_policy_stmt {
 	POP3_POLICY_STMT_POLICY_ROWS,
 	POP3_POLICY_STMT_MAILDROP_STATE,
 	POP3_POLICY_STMT_TRACKED,
+	POP3_POLICY_STMT_LEAVE_EXCESS,
+	/* on the readers' connections, too: they write, but take no sequence
+	   number, and nothing has to be written before or after them */
+	POP3_POLICY_STMT_ACCEPT_LOGIN,
+	POP3_POLICY_STMT_DOWNLOAD_RESERVE,
 	/* writer */
 	POP3_POLICY_STMT_CHAIN_OPEN,
 	POP3_POLICY_STMT_BATCH_BEGIN,

@@ -44,6 +44,12 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.maildrop_state.sql
 \ir functions/pop3.tracked.sql
 \ir functions/pop3.intent_state.sql
+\ir functions/pop3.leave_excess.sql
+
+-- the service writes, outside of its chain
+\ir functions/pop3.accept_login.sql
+\ir functions/pop3.download_settle.sql
+\ir functions/pop3.download_reserve.sql
 
 -- the service writes
 \ir functions/pop3.chain_open.sql

@@ -379,6 +379,39 @@ COMMENT ON COLUMN pop3.would_remove.size IS 'Bytes';
 COMMENT ON COLUMN pop3.would_remove.reason IS 'By which rule';
 COMMENT ON COLUMN pop3.would_remove.since IS 'When a session first said so';
 
+-- A row of a user's is updated in place by each login.
+CREATE TABLE pop3.login (
+    username    text PRIMARY KEY,
+    accepted_at timestamptz NOT NULL,
+    session_id  uuid NOT NULL
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pop3.login IS
+    'A row per user with a login_delay: the last login that was accepted';
+COMMENT ON COLUMN pop3.login.username IS 'Whose maildrop';
+COMMENT ON COLUMN pop3.login.accepted_at IS
+    'When it was accepted; login_delay counts from then';
+COMMENT ON COLUMN pop3.login.session_id IS
+    'The session, which may ask again';
+
+CREATE TABLE pop3.download (
+    username   text NOT NULL,
+    session_id uuid NOT NULL,
+    at         timestamptz NOT NULL,
+    bytes      bigint NOT NULL CHECK (bytes >= 0),
+    total      bigint NOT NULL CHECK (total >= 0),
+    PRIMARY KEY (username, session_id, at)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pop3.download IS
+    'What RETR and TOP sent in the last 24 hours, of users with a download_daily: a row per session and five minutes';
+COMMENT ON COLUMN pop3.download.username IS 'Whose maildrop';
+COMMENT ON COLUMN pop3.download.session_id IS 'The session';
+COMMENT ON COLUMN pop3.download.at IS
+    'Beginning of the five minutes; the bytes count until 24 hours after their end';
+COMMENT ON COLUMN pop3.download.bytes IS
+    'Bytes sent then, or reserved for what is being sent';
+COMMENT ON COLUMN pop3.download.total IS
+    'Bytes counted of the session until then, what is reserved included';
+
 CREATE TABLE pop3.intent (
     session_id      uuid NOT NULL,
     intent_no       int NOT NULL,
@@ -574,6 +607,7 @@ CREATE TABLE pop3.audit (
     device          text,
     uidl            text,
     message_id      text,
+    moved_to        text,
     detail          text
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE pop3.audit IS
@@ -592,11 +626,11 @@ COMMENT ON COLUMN pop3.audit.uid IS
 COMMENT ON COLUMN pop3.audit.size IS 'Bytes of the message';
 COMMENT ON COLUMN pop3.audit.intent_no IS 'Number of the intent in its session';
 COMMENT ON COLUMN pop3.audit.event IS
-    'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, repeat, quarantined, ...';
+    'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, repeat, quarantined, ...';
 COMMENT ON COLUMN pop3.audit.action IS
     'expunge, move, hide, or flag (marked as deleted by Dovecot''s pop3_delete_type=flag)';
 COMMENT ON COLUMN pop3.audit.reason IS
-    'Rule: dele, retrieved, expired-retrieved, expired-unretrieved, expired-hidden, ...';
+    'Rule: dele, retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, mass-delete; of a refusal: pop3-access, login-delay, download-daily, dele';
 COMMENT ON COLUMN pop3.audit.username IS 'Whose maildrop';
 COMMENT ON COLUMN pop3.audit.auth_user IS
     'Authenticated login, where it differs (a master user)';
@@ -605,6 +639,8 @@ COMMENT ON COLUMN pop3.audit.remote_address IS 'The client''s address';
 COMMENT ON COLUMN pop3.audit.device IS 'The client''s device';
 COMMENT ON COLUMN pop3.audit.uidl IS 'The message''s UIDL';
 COMMENT ON COLUMN pop3.audit.message_id IS 'The message''s Message-ID';
+COMMENT ON COLUMN pop3.audit.moved_to IS
+    'Mailbox that a message is moved to; NULL where the action is another';
 COMMENT ON COLUMN pop3.audit.detail IS 'Free text';
 CREATE INDEX audit_username ON pop3.audit (username);
 -- "What became of this message?", whoever's it was. 48 and 43 bytes a row that

@@ -12,7 +12,8 @@ from servicehost import TOP, Fail, wait_until
 
 USER = "jane@example.org"
 
-EVENTS = ["login_finished", "intent_finished", "request_finished",
+EVENTS = ["login_finished", "intent_finished", "download_finished",
+          "request_finished",
           "record_finished", "record_refused", "db_connected",
           "db_disconnected", "maintain_finished"]
 
@@ -45,6 +46,8 @@ def test_events_are_counted(make_service, new_session):
     session = new_session()
     login = client.login(USER, session)
     client.intent(USER, session, login["version"], [1])
+    client.ask("DOWNLOAD", user=USER, session=session, limit=1, bytes=0,
+               reserve=1)
     with pytest.raises(Fail):
         client.intent(USER, session, "0", [1], no=2)
     client.outcome(USER, session)
@@ -67,6 +70,8 @@ def test_events_are_counted(make_service, new_session):
     assert found["intent_finished_failed"] == 1
     # OUTCOME and two SESSIONs
     assert found["request_finished"] == 3
+    assert found["download_finished"] == 1
+    assert found["download_finished_failed"] == 0
     assert found["record_refused"] == 1
     assert found["record_finished"] > found["record_finished_failed"] >= 1
     assert found["maintain_finished"] == 1
@@ -84,9 +89,14 @@ def test_fields_are_as_documented(make_service, new_session):
                   "metric %s {\n  exporter = log\n  filter = event=%s\n}\n" %
                   (name, name) for name in sections))
     service.expect("The database cannot be used")
+    service.sql("SELECT pop3.set_policy('*', 'login_delay', '1h')")
     client = service.client()
     session = new_session()
     login = client.login(USER, session)
+    # what has a "wait" has all the fields
+    client.login(USER, new_session())
+    client.ask("DOWNLOAD", user=USER, session=session, limit=1, bytes=1,
+               reserve=1)
     client.intent(USER, session, login["version"], [1])
     client.outcome(USER, session)
     service.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
@@ -96,8 +106,9 @@ def test_fields_are_as_documented(make_service, new_session):
     for name in sorted(wanted):
         service.wait_log('"event":"%s"' % name)
         documented = set(re.findall(r"^- `(\w+)`:", sections[name], re.M))
-        line = service.log_lines('"event":"%s"' % name)[0]
-        fields = set(re.findall(r'"(\w+)":', line.split('"fields":')[1]))
+        fields = set().union(*(
+            re.findall(r'"(\w+)":', line.split('"fields":')[1])
+            for line in service.log_lines('"event":"%s"' % name)))
         assert documented - {"error"} <= fields
         assert fields <= documented | {"client_pid"}
 

@@ -197,7 +197,9 @@ class Service:
         values = {
             "username": user, "expire_retrieved": -1, "expire_hidden": -1,
             "expire_unretrieved": -1, "unretrieved_own_scope": False,
-            "view_since": -1.0, "view_window": -1, "due_limit": 1000}
+            "view_since": -1.0, "view_window": -1,
+            "mass_delete_hold": 7 * DAY, "with_retrieved": True,
+            "due_limit": 1000}
         values.update(args)
         return self.read("maildrop_state", **values)
 
@@ -225,7 +227,7 @@ class Service:
             "would_uid": list(would), "would_guid": [guid(u) for u in would],
             "would_size": [100 * u for u in would],
             "would_reason": list(would.values()), "view_since": -1.0,
-            "view_window": -1}
+            "view_window": -1, "download": False}
         values.update(args)
         self.write(1, "record_session", "seq", **values)
         return values
@@ -243,7 +245,9 @@ class Service:
             "action": [a for a, _ in messages.values()],
             "reason": [r for _, r in messages.values()],
             "uidl": ["uidl%d" % u for u in messages],
-            "message_id": ["<m%d@example.net>" % u for u in messages]}
+            "message_id": ["<m%d@example.net>" % u for u in messages],
+            "mailbox": ["Trash" if a == "move" else None
+                        for a, _ in messages.values()]}
         values.update(args)
         result = self._value(len(messages), "record_intent", "first_seq",
                              **values)
@@ -260,6 +264,32 @@ class Service:
         assert result == "ok"
         assert self.outcome(session) == "ok"
         return session
+
+    def accept_login(self, session=None, delay=60, enforce=True, user=USER):
+        """Seconds to wait, 0 if the login was accepted."""
+        return self.read("accept_login", username=user,
+                         session_id=session or new_id(), delay=delay,
+                         enforce=enforce)[0].accept_login
+
+    def download(self, limit, bytes=0, reserve=0, session=None, user=USER):
+        """A row: used, wait."""
+        return self.read("download_reserve", username=user,
+                         session_id=session or new_id(), limit=limit,
+                         bytes=bytes, reserve=reserve)[0]
+
+    def leave(self, messages=-1, bytes=-1, retrieved=None, user=USER, **args):
+        """retrieved: {uid: size}, what the session retrieved. The UIDs that
+        have to go."""
+        retrieved = retrieved or {}
+        values = {
+            "username": user, "maildrop_id": self.db.value(
+                "SELECT max(maildrop_id) FROM pop3.maildrop "
+                "WHERE username = %s", (user,)),
+            "max_messages": messages, "max_bytes": bytes, "except": "{}",
+            "uid": list(retrieved), "size": list(retrieved.values()),
+            "limit": 10000}
+        values.update(args)
+        return [r.uid for r in self.read("leave_excess", **values)]
 
     def abandon(self, session):
         self.write(0, "record_abandon", session_id=session)

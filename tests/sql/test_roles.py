@@ -11,7 +11,8 @@ SERVICE = {
     "intent_state", "chain_open", "batch_begin", "record_intent",
     "record_outcome", "record_abandon", "claim_intent", "record_repair",
     "record_event", "carry_over", "record_session", "record_polls",
-    "record_imap_use", "record_quarantine", "maintain"}
+    "record_imap_use", "record_quarantine", "maintain", "accept_login",
+    "download_reserve", "leave_excess"}
 ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
          "restore", "forget_user", "maintain", "value_human"}
 REPORT = {"value_human"}

@@ -60,7 +60,7 @@ def test_readers_are_stable(db):
         "AND p.provolatile <> 'v'"))
     assert stable == {
         "now", "policy_rows", "policy_version", "maildrop_state", "tracked",
-        "intent_state", "effective_policy", "explain", "parameter_names",
+        "intent_state", "leave_excess", "effective_policy", "explain", "parameter_names",
         "parse_value", "parse_scope", "value_human", "value_allowed",
         "value_problem", "nearest_parameter", "who"}
 
@@ -318,7 +318,7 @@ def test_a_logins_cost_does_not_grow_with_the_mail_that_is_left(fresh):
             plan = fresh.value(
                 "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM "
                 "pop3.maildrop_state(%s, 31536000, 31536000, 5184000, false, "
-                "-1, 86400, 1000)", (user,))[0]["Plan"]
+                "-1, 86400, 604800, true, 1000)", (user,))[0]["Plan"]
             assert plan["Actual Rows"] == 1
             blocks[user] = plan["Shared Hit Blocks"] + \
                 plan["Shared Read Blocks"]

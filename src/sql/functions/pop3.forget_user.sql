@@ -7,7 +7,8 @@
 -- Not reached: rows where the user is only the auth_user of another's session
 -- (a master user), and copies outside this database.
 -- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
--- message, would_remove, intent, audit, session, policy_history, quarantine.
+-- message, would_remove, intent, login, download, audit, session,
+-- policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -46,6 +47,8 @@ BEGIN
      USING pop3.maildrop d
      WHERE d.username = p_username AND w.maildrop_id = d.maildrop_id;
     DELETE FROM pop3.intent i WHERE i.username = p_username;
+    DELETE FROM pop3.login l WHERE l.username = p_username;
+    DELETE FROM pop3.download d WHERE d.username = p_username;
     -- takes its watermarks with it
     DELETE FROM pop3.maildrop d WHERE d.username = p_username;
 
@@ -53,7 +56,7 @@ BEGIN
     UPDATE pop3.audit a
        SET username = v_name, auth_user = NULL, dovecot_session = NULL,
            remote_address = NULL, device = NULL, uidl = NULL,
-           message_id = NULL, detail = NULL
+           message_id = NULL, moved_to = NULL, detail = NULL
      WHERE a.username = p_username;
     GET DIAGNOSTICS v_audit = ROW_COUNT;
     PERFORM set_config('pop3.audit_change', '', true);

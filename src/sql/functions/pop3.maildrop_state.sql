@@ -4,16 +4,23 @@
 --
 --   hidden, spared, would   UID sets of hidden, of restored, and of messages
 --                           recorded in would_remove; NULL if empty
+--   retrieved               UID set of what was ever retrieved and not restored
+--                           since, also of what is gone; NULL if empty, or
+--                           unless p_with_retrieved
 --   hidden_uid, hidden_guid the highest hidden message
 --   view_from               UIDs below it arrived before view_since, or before
 --                           the view_window; NULL if none did
 --   before_uid, exempt      UIDs below it arrived before expire_unretrieved's
 --                           limit; those of them that were retrieved, or
---                           restored within it, or that an intent is about. NULL if IMAP used the mailbox
---                           within it, unless p_unretrieved_own_scope
+--                           restored within it, or hidden by mass-delete, or
+--                           that an intent is about. NULL if IMAP used the
+--                           mailbox within it, unless p_unretrieved_own_scope
 --   tracked                 number of messages that have state
 --   due_*                   messages whose time has come, oldest first
 --   intent_*                intents that may be repaired now
+--
+-- What mass-delete hid is due p_mass_delete_hold after that, and by no other
+-- rule.
 --
 -- Only hidden, restored and due messages are looked at: the cost does not grow
 -- with the retrieved mail that is left. One statement finds whether there is
@@ -24,13 +31,15 @@
 CREATE FUNCTION pop3.maildrop_state(
     p_username text, p_expire_retrieved bigint, p_expire_hidden bigint,
     p_expire_unretrieved bigint, p_unretrieved_own_scope boolean,
-    p_view_since float8, p_view_window bigint, p_due_limit int)
+    p_view_since float8, p_view_window bigint, p_mass_delete_hold bigint,
+    p_with_retrieved boolean, p_due_limit int)
     RETURNS TABLE (
         maildrop_id bigint, mailbox_guid uuid, uidvalidity bigint,
         uidnext bigint, messages bigint, anchor_uid bigint, anchor_guid uuid,
         hidden int8multirange, hidden_uid bigint, hidden_guid uuid,
         view_from bigint, before_uid bigint, exempt int8multirange,
-        spared int8multirange, would int8multirange, tracked bigint,
+        spared int8multirange, would int8multirange,
+        retrieved int8multirange, tracked bigint,
         due_uid bigint[], due_guid uuid[], due_reason text[],
         intent_session uuid[], intent_no int[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
@@ -46,6 +55,9 @@ DECLARE
     v_hidden_limit timestamptz := now() -
         CASE WHEN p_expire_hidden >= 0
              THEN make_interval(secs => p_expire_hidden) END;
+    v_mass_limit timestamptz := now() -
+        CASE WHEN p_mass_delete_hold >= 0
+             THEN make_interval(secs => p_mass_delete_hold) END;
     v_unretrieved_limit timestamptz := now() -
         CASE WHEN p_expire_unretrieved >= 0
              THEN make_interval(secs => p_expire_unretrieved) END;
@@ -58,8 +70,8 @@ DECLARE
     m record;
 BEGIN
     FOR m IN
-        SELECT d.*, h.hidden, h.hidden_uid, r.spared, r.fresh, w.would,
-               w.would_count,
+        SELECT d.*, h.hidden, h.hidden_uid, h.held, r.spared, r.fresh,
+               w.would, w.would_count,
                (SELECT k.uidnext FROM pop3.watermark k
                  WHERE k.maildrop_id = d.maildrop_id
                    AND k.at <= v_unretrieved_limit
@@ -76,14 +88,24 @@ BEGIN
                           AND i.state <> 'closed') AS has_intents,
                EXISTS (SELECT FROM pop3.message s
                         WHERE s.maildrop_id = d.maildrop_id
-                          AND s.retrieved_at <= v_retrieved_limit) OR
-               EXISTS (SELECT FROM pop3.message s
-                        WHERE s.maildrop_id = d.maildrop_id
-                          AND s.hidden_at <= v_hidden_limit) AS has_due
+                          AND s.retrieved_at <= v_retrieved_limit
+                          AND s.reason IS DISTINCT FROM 'mass-delete') OR
+               coalesce(h.oldest_hidden <= v_hidden_limit, false) OR
+               coalesce(h.oldest_held <= v_mass_limit, false) AS has_due
           FROM pop3.maildrop d,
                LATERAL (SELECT range_agg(int8range(s.uid, s.uid + 1))
                                    AS hidden,
-                               max(s.uid) AS hidden_uid
+                               max(s.uid) AS hidden_uid,
+                               min(s.hidden_at)
+                                   FILTER (WHERE s.reason IS DISTINCT FROM
+                                                 'mass-delete')
+                                   AS oldest_hidden,
+                               range_agg(int8range(s.uid, s.uid + 1))
+                                   FILTER (WHERE s.reason = 'mass-delete')
+                                   AS held,
+                               min(s.hidden_at)
+                                   FILTER (WHERE s.reason = 'mass-delete')
+                                   AS oldest_held
                           FROM pop3.message s
                          WHERE s.maildrop_id = d.maildrop_id
                            AND s.hidden_at IS NOT NULL) h,
@@ -115,6 +137,8 @@ BEGIN
         hidden_uid := m.hidden_uid;
         spared := m.spared;
         would := m.would;
+        retrieved := CASE WHEN p_with_retrieved
+                          THEN nullif(m.retrieved, '{}') END;
         tracked := m.tracked + m.would_count;
         hidden_guid := NULL;
         due_uid := NULL; due_guid := NULL; due_reason := NULL;
@@ -152,7 +176,8 @@ BEGIN
                                 m.imap_used_at IS NULL OR
                                 m.imap_used_at <= v_unretrieved_limit
                            THEN m.old_uidnext END;
-        exempt := nullif((m.retrieved + coalesce(m.fresh, '{}') + v_busy) *
+        exempt := nullif((m.retrieved + coalesce(m.fresh, '{}') +
+                          coalesce(m.held, '{}') + v_busy) *
                          int8multirange(int8range(1, greatest(before_uid, 1))),
                          '{}');
         IF before_uid IS NULL THEN
@@ -169,34 +194,42 @@ BEGIN
                    array_agg(d.message_guid ORDER BY d.due_since, d.uid),
                    array_agg(d.reason ORDER BY d.due_since, d.uid)
               INTO due_uid, due_guid, due_reason
-              FROM (SELECT c.uid, c.message_guid,
-                           CASE WHEN c.hidden_at <= v_hidden_limit
-                                THEN 'expired-hidden'
-                                ELSE 'expired-retrieved' END AS reason,
-                           CASE WHEN c.hidden_at <= v_hidden_limit
-                                THEN c.hidden_at
-                                ELSE c.retrieved_at END AS due_since
-                      FROM ((SELECT s.uid, s.message_guid, s.hidden_at,
-                                    s.retrieved_at
+              FROM (SELECT c.uid, c.message_guid, c.reason, c.due_since
+                      FROM ((SELECT s.uid, s.message_guid,
+                                    'expired-retrieved' AS reason,
+                                    s.retrieved_at AS due_since
                                FROM pop3.message s
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.retrieved_at <= v_retrieved_limit
+                                AND (s.hidden_at <= v_hidden_limit)
+                                    IS NOT TRUE
+                                AND s.reason IS DISTINCT FROM 'mass-delete'
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.retrieved_at LIMIT p_due_limit)
-                            UNION
-                            (SELECT s.uid, s.message_guid, s.hidden_at,
-                                    s.retrieved_at
+                            UNION ALL
+                            (SELECT s.uid, s.message_guid, 'expired-hidden',
+                                    s.hidden_at
                                FROM pop3.message s
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.hidden_at <= v_hidden_limit
+                                AND s.reason IS DISTINCT FROM 'mass-delete'
+                                AND NOT v_busy @> s.uid
+                              ORDER BY s.hidden_at LIMIT p_due_limit)
+                            UNION ALL
+                            (SELECT s.uid, s.message_guid, 'mass-delete',
+                                    s.hidden_at
+                               FROM pop3.message s
+                              WHERE s.maildrop_id = m.maildrop_id
+                                AND s.hidden_at <= v_mass_limit
+                                AND s.reason = 'mass-delete'
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.hidden_at LIMIT p_due_limit)) c
-                     ORDER BY due_since, c.uid LIMIT p_due_limit) d;
+                     ORDER BY c.due_since, c.uid LIMIT p_due_limit) d;
         END IF;
         RETURN NEXT;
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint, int) IS
+COMMENT ON FUNCTION pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint, bigint, boolean, int) IS
     'State of a user''s maildrops, for a login; limits in seconds, -1 for none; most recently used first';

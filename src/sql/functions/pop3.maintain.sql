@@ -1,15 +1,16 @@
 -- Upkeep, to be called about hourly, in a transaction of its own: makes the
 -- daily partitions of pop3.audit and pop3.session from today to 14 days ahead
 -- (UTC), counts the rows that belong to none (strays: partitions were missing,
--- or a clock is wrong), deletes intents closed for a day, and watermarks that
--- no policy asks for.
+-- or a clock is wrong), deletes intents closed for a day, watermarks that no
+-- policy asks for, downloads older than a day, and logins older than any
+-- login_delay.
 --
 -- A partition is made, then attached, so that what is locked is locked briefly
 -- and no longer than 2 seconds are waited for it; what could not be made is
 -- made by the next call. Rows of such a day that the default partition took
 -- meanwhile are moved. A second call at the same time does nothing.
 -- Calls: nothing. Tables: makes partitions of audit and session; writes
--- intent, watermark; reads policy, preset.
+-- intent, watermark, download, login; reads policy, preset.
 
 CREATE FUNCTION pop3.maintain()
     RETURNS TABLE (partitions_made int, strays bigint)
@@ -25,6 +26,7 @@ DECLARE
     v_name text;
     v_range text;
     v_horizon interval;
+    v_delay interval;
 BEGIN
     partitions_made := 0;
     IF pg_try_advisory_xact_lock(hashtext('pop3.maintain')) THEN
@@ -95,6 +97,30 @@ BEGIN
            AND EXISTS (SELECT FROM pop3.watermark n
                         WHERE n.maildrop_id = w.maildrop_id
                           AND n.at > w.at AND n.at < now() - v_horizon);
+
+        -- Sessions wait for the locks of these rows: last, and none that is
+        -- in use.
+        WITH old AS (
+            SELECT d.username, d.session_id, d.at FROM pop3.download d
+             WHERE d.at <= now() - interval '24:05:00'
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pop3.download d USING old o
+         WHERE d.username = o.username AND d.session_id = o.session_id
+           AND d.at = o.at;
+        SELECT make_interval(secs => coalesce(max(p.login_delay), 0) + 86400)
+          INTO v_delay
+          FROM (SELECT o.login_delay FROM pop3.policy o
+                UNION ALL
+                SELECT s.login_delay FROM pop3.preset s
+                 WHERE EXISTS (SELECT FROM pop3.policy o
+                                WHERE o.preset = s.name)) p;
+        WITH old AS (
+            SELECT l.username FROM pop3.login l
+             WHERE l.accepted_at < now() - v_delay
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pop3.login l USING old o WHERE l.username = o.username;
     END IF;
     strays := (SELECT count(*) FROM pop3.audit_default) +
               (SELECT count(*) FROM pop3.session_default);
@@ -103,4 +129,4 @@ END
 $$;
 
 COMMENT ON FUNCTION pop3.maintain() IS
-    'Upkeep: partitions for the next 14 days, strays, closed intents, old watermarks';
+    'Upkeep: partitions for the next 14 days, strays, closed intents, old watermarks, downloads and logins';

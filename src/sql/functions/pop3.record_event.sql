@@ -4,7 +4,9 @@
 --   rollback        the mailbox was put back: state of UIDs from p_uidnext on
 --                   is dropped, and all watermarks: they may speak of UIDs
 --                   that were given out again, so all mail arrives now,
---                   and observation begins anew
+--                   and observation begins anew. Below p_uidnext only what
+--                   has state counts as retrieved: what was removed may be
+--                   there again, or its UID be that of another message
 -- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
 -- maildrop.
 
@@ -54,9 +56,11 @@ BEGIN
            SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
                messages = NULL, view_since = NULL, view_since_uid = NULL,
                view_window = NULL, view_window_uid = NULL,
-               retrieved = d.retrieved *
-                           int8multirange(int8range(1,
-                                                    greatest(p_uidnext, 1))),
+               retrieved = coalesce(
+                   (SELECT range_agg(int8range(s.uid, s.uid + 1))
+                      FROM pop3.message s
+                     WHERE s.maildrop_id = v_maildrop
+                       AND s.retrieved_at IS NOT NULL), '{}'),
                tracked = d.tracked - v_count
          WHERE d.maildrop_id = v_maildrop;
         v_detail := concat_ws('; ', p_detail,
@@ -85,15 +89,15 @@ BEGIN
         GET DIAGNOSTICS v_count = ROW_COUNT;
         DELETE FROM pop3.would_remove w
          WHERE w.maildrop_id = v_maildrop AND w.uid = ANY (v_uid);
-        IF v_count > 0 THEN
-            UPDATE pop3.maildrop d
-               SET tracked = d.tracked - v_count,
-                   retrieved = d.retrieved -
-                       (SELECT range_agg(int8range(u.uid, u.uid + 1))
-                          FROM unnest(v_uid) u (uid)
-                         WHERE u.uid IS NOT NULL)
-             WHERE d.maildrop_id = v_maildrop;
-        END IF;
+        -- also where there was no row: a retrieved one may have been removed
+        UPDATE pop3.maildrop d
+           SET tracked = d.tracked - v_count,
+               retrieved = d.retrieved - x.uids
+          FROM (SELECT range_agg(int8range(u.uid, u.uid + 1)) AS uids
+                  FROM unnest(v_uid) u (uid)
+                 WHERE u.uid IS NOT NULL) x
+         WHERE d.maildrop_id = v_maildrop
+           AND (v_count > 0 OR d.retrieved && x.uids);
     END IF;
 END
 $$;

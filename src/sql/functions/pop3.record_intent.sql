@@ -1,5 +1,6 @@
 -- Record the intent to remove or hide messages: an audit row for each (uses as
--- many sequence numbers), and the intent itself. Changes no state.
+-- many sequence numbers), and the intent itself. Changes no state. p_mailbox is
+-- where messages are moved to, of action move.
 -- Returns
 --   ok      it holds for p_lease seconds
 --   stale   policy or hold changed since p_policy_version: nothing may be done
@@ -14,7 +15,7 @@ CREATE FUNCTION pop3.record_intent(
     p_remote_address text, p_device text, p_mailbox_guid uuid,
     p_uidvalidity bigint, p_policy_version text, p_lease int,
     p_uid bigint[], p_guid uuid[], p_size bigint[], p_action text[],
-    p_reason text[], p_uidl text[], p_message_id text[])
+    p_reason text[], p_uidl text[], p_message_id text[], p_mailbox text[])
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -27,7 +28,7 @@ BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
             cardinality(p_reason), cardinality(p_uidl),
-            cardinality(p_message_id)])) IS NOT TRUE
+            cardinality(p_message_id), cardinality(p_mailbox)])) IS NOT TRUE
     THEN
         RAISE EXCEPTION 'intent % of session %: the arrays differ in length',
             p_intent_no, p_session_id USING ERRCODE = 'P3002';
@@ -60,18 +61,19 @@ BEGIN
            (chain_id, seq, event, session_id, intent_no, dovecot_session,
             username, auth_user, remote_address, device, mailbox_guid,
             uidvalidity, uid, message_guid, size, action, reason, uidl,
-            message_id)
+            message_id, moved_to)
     SELECT p_chain_id, p_first_seq + a.nr - 1, v_event, p_session_id,
            p_intent_no, p_dovecot_session, p_username, p_auth_user,
            p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
-           a.guid, a.size, a.action, a.reason, a.uidl, a.message_id
+           a.guid, a.size, a.action, a.reason, a.uidl, a.message_id,
+           CASE a.action WHEN 'move' THEN a.mailbox END
       FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
-                  p_message_id)
+                  p_message_id, p_mailbox)
            WITH ORDINALITY a (uid, guid, size, action, reason, uidl,
-                              message_id, nr);
+                              message_id, mailbox, nr);
     RETURN v_result;
 END
 $$;
 
-COMMENT ON FUNCTION pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text, uuid, bigint, text, int, bigint[], uuid[], bigint[], text[], text[], text[], text[]) IS
+COMMENT ON FUNCTION pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text, uuid, bigint, text, int, bigint[], uuid[], bigint[], text[], text[], text[], text[], text[]) IS
     'Record an intent to remove or hide messages; ok, stale or fenced. A sequence number per message';

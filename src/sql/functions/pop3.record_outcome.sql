@@ -1,6 +1,8 @@
 -- Record what became of a session's own intent (p_result committed or failed):
 -- one audit row, of event committed or released, and the messages' state:
--- expunge and move drop it, hide makes it, flag leaves it alone.
+-- expunge and move drop it, hide makes it, flag leaves it alone. What is hidden
+-- already stays so since then, by the later rule; but what mass-delete hid, or
+-- hides now, is held by it from that time on.
 -- A commit that is told after a repair has closed the intent did happen all the
 -- same: the repair looked before it. Of event committed-late, it drops the
 -- state of messages that it expunged or moved, as long as their UID and GUID
@@ -26,6 +28,7 @@ DECLARE
     v_event text;
     v_gone bigint := 0;
     v_new bigint := 0;
+    v_other int8multirange;
 BEGIN
     IF p_result IS NULL OR p_result NOT IN ('committed', 'failed') THEN
         RAISE EXCEPTION 'outcome "%" is neither committed nor failed',
@@ -75,6 +78,12 @@ BEGIN
     IF v_event IN ('committed', 'committed-late') AND
        i.maildrop_id IS NOT NULL THEN
         IF v_event = 'committed' AND 'hide' = ANY (i.action) THEN
+            -- what another message with this UID was
+            SELECT range_agg(int8range(s.uid, s.uid + 1)) INTO v_other
+              FROM unnest(i.uid, i.guid, i.action) a (uid, guid, action)
+                   JOIN pop3.message s
+                   ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
+             WHERE a.action = 'hide' AND s.message_guid <> a.guid;
             WITH hide AS (
                 INSERT INTO pop3.message AS s
                        (maildrop_id, uid, message_guid, size, hidden_at,
@@ -89,6 +98,9 @@ BEGIN
                        size = excluded.size,
                        hidden_at =
                            CASE WHEN s.message_guid <> excluded.message_guid
+                                     OR excluded.reason = 'mass-delete'
+                                        AND s.reason IS DISTINCT FROM
+                                            'mass-delete'
                                 THEN excluded.hidden_at
                                 ELSE coalesce(s.hidden_at,
                                               excluded.hidden_at) END,
@@ -99,7 +111,10 @@ BEGIN
                            CASE WHEN s.message_guid <> excluded.message_guid
                                 THEN 0 ELSE s.retrieved_count END,
                        restored_at = NULL,
-                       reason = excluded.reason
+                       reason =
+                           CASE WHEN s.message_guid = excluded.message_guid
+                                     AND s.reason = 'mass-delete'
+                                THEN s.reason ELSE excluded.reason END
                 RETURNING s.xmax = 0 AS is_new
             )
             SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM hide;
@@ -117,6 +132,7 @@ BEGIN
            AND (v_event = 'committed' OR w.message_guid = a.guid);
         UPDATE pop3.maildrop d
            SET tracked = d.tracked + v_new - v_gone,
+               retrieved = d.retrieved - coalesce(v_other, '{}'),
                removals = d.removals +
                    (SELECT count(*) FROM unnest(i.action) a (action)
                      WHERE a.action IN ('expunge', 'move'))

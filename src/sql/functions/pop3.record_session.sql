@@ -14,8 +14,11 @@
 -- resolved before that, once, and what has left the view_window is kept, so
 -- that moving the day's watermark does not let messages reappear. p_view_window
 -- is NULL where it is not known: the last known one remains then.
--- Calls: maildrop_find. Tables: writes session, audit, maildrop, message,
--- watermark, would_remove.
+--
+-- Where p_download is true (the user has a download_daily), p_bytes are counted
+-- for that; NULL is not known, and is true if some were.
+-- Calls: maildrop_find, download_settle. Tables: writes session, audit, maildrop, message,
+-- watermark, would_remove, download.
 
 CREATE FUNCTION pop3.record_session(
     p_chain_id uuid, p_seq bigint, p_session_id uuid, p_dovecot_session text,
@@ -27,7 +30,7 @@ CREATE FUNCTION pop3.record_session(
     p_fetched int8multirange, p_removed int8multirange, p_uid bigint[],
     p_guid uuid[], p_size bigint[], p_action text[], p_would_uid bigint[],
     p_would_guid uuid[], p_would_size bigint[], p_would_reason text[],
-    p_view_since float8, p_view_window bigint)
+    p_view_since float8, p_view_window bigint, p_download boolean)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -101,6 +104,15 @@ BEGIN
     END IF;
     IF v_event = 'repeat' THEN
         RETURN;
+    END IF;
+    -- of a lost session it is not known what was sent
+    IF p_ended_by <> 'lost' AND p_auth_user IS NULL AND
+       coalesce(p_download,
+                EXISTS (SELECT FROM pop3.download d
+                         WHERE d.username = p_username
+                           AND d.session_id = p_session_id)) THEN
+        PERFORM pop3.download_settle(p_username, p_session_id,
+                                     coalesce(p_bytes, 0));
     END IF;
     IF p_mailbox_guid IS NULL OR p_uidvalidity IS NULL THEN
         RETURN;
@@ -236,5 +248,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean, text, float8, float8, text, uuid, bigint, bigint, bigint, bigint, bigint, uuid, int, int, int, bigint, int8multirange, int8multirange, bigint[], uuid[], bigint[], text[], bigint[], uuid[], bigint[], text[], float8, bigint) IS
+COMMENT ON FUNCTION pop3.record_session(uuid, bigint, uuid, text, text, text, text, boolean, text, float8, float8, text, uuid, bigint, bigint, bigint, bigint, bigint, uuid, int, int, int, bigint, int8multirange, int8multirange, bigint[], uuid[], bigint[], text[], bigint[], uuid[], bigint[], text[], float8, bigint, boolean) IS
     'Record a session at its end, with retrievals, watermark and maildrop. One sequence number';

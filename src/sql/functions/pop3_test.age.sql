@@ -2,7 +2,7 @@
 -- gone by since. Rows of audit and session that leave their partition's day
 -- go where they belong, else to the default partition.
 -- Calls: nothing. Tables: writes maildrop, message, watermark, would_remove,
--- intent, session, audit.
+-- intent, login, download, session, audit.
 
 CREATE FUNCTION pop3_test.age(p_username text, p_by interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -44,6 +44,13 @@ BEGIN
            created_at = i.created_at - p_by,
            closed_at = i.closed_at - p_by
      WHERE i.username = p_username;
+    UPDATE pop3.login l SET accepted_at = l.accepted_at - p_by
+     WHERE l.username = p_username;
+    -- a key that is checked row by row: out of the way of the others first
+    UPDATE pop3.download d SET at = d.at - p_by - interval '1000000 days'
+     WHERE d.username = p_username;
+    UPDATE pop3.download d SET at = d.at + interval '1000000 days'
+     WHERE d.username = p_username;
     UPDATE pop3.session s
        SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
      WHERE s.username = p_username;

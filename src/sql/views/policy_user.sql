@@ -29,7 +29,12 @@ SELECT p.username, p.domain,
        coalesce((p.own).expire_hidden, (p.own_preset).expire_hidden,
                 (p.domain_own).expire_hidden, (p.domain_preset).expire_hidden,
                 (p.site_own).expire_hidden, (p.site_preset).expire_hidden,
-                -1) AS expire_hidden
+                -1) AS expire_hidden,
+       coalesce((p.own).mass_delete_hold, (p.own_preset).mass_delete_hold,
+                (p.domain_own).mass_delete_hold,
+                (p.domain_preset).mass_delete_hold,
+                (p.site_own).mass_delete_hold,
+                (p.site_preset).mass_delete_hold, 604800) AS mass_delete_hold
   FROM pop3.policy_source p;
 
 COMMENT ON VIEW pop3.policy_user IS
@@ -46,3 +51,5 @@ COMMENT ON COLUMN pop3.policy_user.expire_unretrieved IS
     'Seconds from arrival to removal of what was never retrieved; -1: never';
 COMMENT ON COLUMN pop3.policy_user.expire_hidden IS
     'Seconds from hiding to removal; -1: never';
+COMMENT ON COLUMN pop3.policy_user.mass_delete_hold IS
+    'Seconds from hiding by mass-delete to removal; -1: never';

@@ -10,7 +10,8 @@ SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
             ELSE 'open' END AS status,
        coalesce(o.at, r.at) AS decided_at,
        i.mailbox_guid, i.uidvalidity, i.uid, i.message_guid, i.uidl,
-       i.message_id, i.size, i.dovecot_session, i.session_id, i.intent_no
+       i.message_id, i.size, i.moved_to, i.dovecot_session, i.session_id,
+       i.intent_no
   FROM pop3.audit i
        -- The outcome is of the whole intent, a repair of each message. The
        -- outcome counts for more, early or late: the session was there.
@@ -27,7 +28,7 @@ SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
 UNION ALL
 SELECT g.at, g.username, g.auth_user, g.remote_address, g.device, 'gone',
        'expunge', 'gone', g.at, g.mailbox_guid, g.uidvalidity, g.uid,
-       g.message_guid, g.uidl, g.message_id, g.size, g.dovecot_session,
+       g.message_guid, g.uidl, g.message_id, g.size, NULL, g.dovecot_session,
        g.session_id, NULL
   FROM pop3.audit g
  WHERE g.event = 'gone' AND g.uid IS NOT NULL;
@@ -43,7 +44,7 @@ COMMENT ON COLUMN pop3.report_deletion.remote_address IS
     'Address of the client in whose session it happened';
 COMMENT ON COLUMN pop3.report_deletion.device IS 'That client''s device';
 COMMENT ON COLUMN pop3.report_deletion.rule IS
-    'dele (the client asked), retrieved, expired-retrieved, expired-unretrieved, expired-hidden, ...; gone: not by POP3';
+    'dele (the client asked), retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, mass-delete, ...; gone: not by POP3';
 COMMENT ON COLUMN pop3.report_deletion.action IS 'expunge or move';
 COMMENT ON COLUMN pop3.report_deletion.status IS
     'committed; open (not known yet); presumed (the session broke off, the message is gone); gone (by IMAP or others)';
@@ -58,6 +59,8 @@ COMMENT ON COLUMN pop3.report_deletion.uidl IS 'UIDL of the message';
 COMMENT ON COLUMN pop3.report_deletion.message_id IS
     'Message-ID of the message';
 COMMENT ON COLUMN pop3.report_deletion.size IS 'Bytes of the message';
+COMMENT ON COLUMN pop3.report_deletion.moved_to IS
+    'Mailbox that it was moved to; NULL where the action is another';
 COMMENT ON COLUMN pop3.report_deletion.dovecot_session IS
     'Dovecot''s session id, as in its log';
 COMMENT ON COLUMN pop3.report_deletion.session_id IS 'The session';

@@ -4,7 +4,8 @@
 CREATE VIEW pop3.report_expiring AS
 SELECT d.username, u.domain, u.enforcement, u.pop3_hold,
        -- as the login that removes it will say
-       CASE WHEN e.hidden_until <= now() OR
+       CASE WHEN e.held THEN 'mass-delete'
+            WHEN e.hidden_until <= now() OR
                  e.hidden_until <= e.retrieved_until OR
                  e.retrieved_until IS NULL
             THEN 'expired-hidden' ELSE 'expired-retrieved' END AS rule,
@@ -15,12 +16,17 @@ SELECT d.username, u.domain, u.enforcement, u.pop3_hold,
   FROM pop3.message m
        JOIN pop3.maildrop d ON d.maildrop_id = m.maildrop_id
        JOIN pop3.policy_user u ON u.username = d.username,
-       LATERAL (SELECT m.retrieved_at +
-                       CASE WHEN u.expire_retrieved >= 0
+       LATERAL (SELECT m.reason IS NOT DISTINCT FROM 'mass-delete' AS held)
+               h,
+       LATERAL (SELECT h.held,
+                       m.retrieved_at +
+                       CASE WHEN u.expire_retrieved >= 0 AND NOT h.held
                             THEN make_interval(secs => u.expire_retrieved) END
                        AS retrieved_until,
                        m.hidden_at +
-                       CASE WHEN u.expire_hidden >= 0
+                       CASE WHEN h.held AND u.mass_delete_hold >= 0
+                            THEN make_interval(secs => u.mass_delete_hold)
+                            WHEN NOT h.held AND u.expire_hidden >= 0
                             THEN make_interval(secs => u.expire_hidden) END
                        AS hidden_until) e
  WHERE e.retrieved_until IS NOT NULL OR e.hidden_until IS NOT NULL;
@@ -34,7 +40,7 @@ COMMENT ON COLUMN pop3.report_expiring.enforcement IS
 COMMENT ON COLUMN pop3.report_expiring.pop3_hold IS
     'yes: it stays as long as the hold';
 COMMENT ON COLUMN pop3.report_expiring.rule IS
-    'expired-retrieved or expired-hidden';
+    'expired-retrieved, expired-hidden, or mass-delete (at the end of mass_delete_hold)';
 COMMENT ON COLUMN pop3.report_expiring.expires_at IS
     'When its time has come';
 COMMENT ON COLUMN pop3.report_expiring.expires_in IS

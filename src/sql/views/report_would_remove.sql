@@ -16,7 +16,12 @@ SELECT d.username, u.domain, w.rule, w.since, w.recorded,
                    FROM pop3.would_remove r
                   WHERE r.maildrop_id = d.maildrop_id
                     AND r.reason NOT IN ('expired-retrieved',
-                                         'expired-hidden')
+                                         'expired-hidden', 'mass-delete')
+                    -- before its time, by no other rule
+                    AND NOT EXISTS (SELECT FROM pop3.message m
+                                     WHERE m.maildrop_id = r.maildrop_id
+                                       AND m.uid = r.uid
+                                       AND m.reason = 'mass-delete')
                  UNION ALL
                  SELECT m.uid, m.message_guid, m.size, 'expired-hidden',
                         m.hidden_at + make_interval(secs => u.expire_hidden),
@@ -26,6 +31,18 @@ SELECT d.username, u.domain, w.rule, w.since, w.recorded,
                     AND u.expire_hidden >= 0
                     AND m.hidden_at <= now() -
                         make_interval(secs => u.expire_hidden)
+                    AND m.reason IS DISTINCT FROM 'mass-delete'
+                 UNION ALL
+                 SELECT m.uid, m.message_guid, m.size, 'mass-delete',
+                        m.hidden_at +
+                        make_interval(secs => u.mass_delete_hold),
+                        false
+                   FROM pop3.message m
+                  WHERE m.maildrop_id = d.maildrop_id
+                    AND u.mass_delete_hold >= 0
+                    AND m.hidden_at <= now() -
+                        make_interval(secs => u.mass_delete_hold)
+                    AND m.reason = 'mass-delete'
                  UNION ALL
                  SELECT m.uid, m.message_guid, m.size, 'expired-retrieved',
                         m.retrieved_at +
@@ -35,7 +52,8 @@ SELECT d.username, u.domain, w.rule, w.since, w.recorded,
                   WHERE m.maildrop_id = d.maildrop_id
                     AND u.expire_retrieved >= 0
                     AND m.retrieved_at <= now() -
-                        make_interval(secs => u.expire_retrieved)) c
+                        make_interval(secs => u.expire_retrieved)
+                    AND m.reason IS DISTINCT FROM 'mass-delete') c
             ORDER BY c.uid, c.since) w
  WHERE u.enforcement = 'observe' AND u.pop3_hold = 'no';
 
@@ -45,7 +63,7 @@ COMMENT ON COLUMN pop3.report_would_remove.username IS 'User';
 COMMENT ON COLUMN pop3.report_would_remove.domain IS
     'Domain; NULL if it has none';
 COMMENT ON COLUMN pop3.report_would_remove.rule IS
-    'retrieved, expired-retrieved, expired-unretrieved, expired-hidden, ...';
+    'retrieved, expired-retrieved, expired-unretrieved, expired-hidden, mass-delete, leave-limit, ...';
 COMMENT ON COLUMN pop3.report_would_remove.since IS
     'Since when it would be gone';
 COMMENT ON COLUMN pop3.report_would_remove.recorded IS
