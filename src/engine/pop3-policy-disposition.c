@@ -46,6 +46,11 @@ int pop3_policy_action_parse(const char *name,
 	return -1;
 }
 
+bool pop3_policy_action_removes(enum pop3_policy_action action)
+{
+	return action >= POP3_POLICY_ACTION_MOVE;
+}
+
 const char *pop3_policy_reason_name(enum pop3_policy_reason reason)
 {
 	i_assert(reason < N_ELEMENTS(reason_names));
@@ -134,7 +139,10 @@ void pop3_policy_dispose(const struct pop3_policy *policy,
 
 	i_zero(disp);
 	/* what enforce does; DELE first, so that it keeps a draw */
-	if (facts->dele) {
+	if (facts->dele && facts->mass_delete && !held) {
+		consider(POP3_POLICY_ACTION_HIDE, POP3_POLICY_REASON_MASS_DELETE,
+			 held, &action, &reason);
+	} else if (facts->dele) {
 		consider(on_dele_action(policy), POP3_POLICY_REASON_DELE,
 			 held, &action, &reason);
 	}
@@ -173,6 +181,44 @@ bool pop3_policy_filters_view(const struct pop3_policy *policy)
 bool pop3_policy_removes_due(const struct pop3_policy *policy)
 {
 	return is_enforced(policy) && !is_held(policy);
+}
+
+enum pop3_policy_mode pop3_policy_mode(const struct pop3_policy *policy)
+{
+	if (is_held(policy))
+		return POP3_POLICY_MODE_NONE;
+	switch (pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT)) {
+	case POP3_POLICY_ENFORCEMENT_OFF:
+		return POP3_POLICY_MODE_NONE;
+	case POP3_POLICY_ENFORCEMENT_OBSERVE:
+		return POP3_POLICY_MODE_OBSERVE;
+	case POP3_POLICY_ENFORCEMENT_ENFORCE:
+		return POP3_POLICY_MODE_ENFORCE;
+	}
+	i_unreached();
+}
+
+bool pop3_policy_limits_leaving(const struct pop3_policy *policy)
+{
+	return pop3_policy_num(policy, POP3_POLICY_PARAM_LEAVE_MAX_MESSAGES) !=
+		POP3_POLICY_UNLIMITED ||
+		pop3_policy_num(policy, POP3_POLICY_PARAM_LEAVE_MAX_BYTES) !=
+		POP3_POLICY_UNLIMITED;
+}
+
+enum pop3_policy_yes_no
+pop3_policy_marks_seen(const struct pop3_policy *policy)
+{
+	if (!is_enforced(policy))
+		return POP3_POLICY_MARK_SEEN_AS_CONFIGURED;
+	switch (pop3_policy_num(policy, POP3_POLICY_PARAM_MARK_SEEN)) {
+	case POP3_POLICY_NO:
+		return POP3_POLICY_NO;
+	case POP3_POLICY_YES:
+		return POP3_POLICY_YES;
+	default:
+		return POP3_POLICY_MARK_SEEN_AS_CONFIGURED;
+	}
 }
 
 bool pop3_policy_needs_intent(const struct pop3_policy *policy)

@@ -35,6 +35,8 @@ enum pop3_policy_reason {
 const char *pop3_policy_action_name(enum pop3_policy_action action);
 int pop3_policy_action_parse(const char *name,
 			     enum pop3_policy_action *action_r);
+/* TRUE if it takes a message out of the mailbox. */
+bool pop3_policy_action_removes(enum pop3_policy_action action);
 const char *pop3_policy_reason_name(enum pop3_policy_reason reason);
 int pop3_policy_reason_parse(const char *name,
 			     enum pop3_policy_reason *reason_r);
@@ -49,6 +51,9 @@ struct pop3_policy_message_facts {
 	bool spared:1;
 	/* the session belongs to a master user: nothing counts as retrieved */
 	bool master:1;
+	/* the session's DELEs are a mass deletion (pop3-policy-mass-delete.h):
+	   enforce makes them hide, whatever on_dele says */
+	bool mass_delete:1;
 };
 
 struct pop3_policy_disposition {
@@ -79,6 +84,25 @@ bool pop3_policy_hides(const struct pop3_policy *policy);
 bool pop3_policy_filters_view(const struct pop3_policy *policy);
 /* TRUE if messages that are due may be removed: enforce, no hold. */
 bool pop3_policy_removes_due(const struct pop3_policy *policy);
+/* How the rules act that look at a session or a maildrop as a whole: leave
+   limits and mass deletion. */
+enum pop3_policy_mode {
+	/* enforcement=off, or a hold */
+	POP3_POLICY_MODE_NONE = 0,
+	/* say what enforce would have done */
+	POP3_POLICY_MODE_OBSERVE,
+	POP3_POLICY_MODE_ENFORCE
+};
+enum pop3_policy_mode pop3_policy_mode(const struct pop3_policy *policy);
+
+/* TRUE if leave_max_messages or leave_max_bytes limits anything. */
+bool pop3_policy_limits_leaving(const struct pop3_policy *policy);
+
+/* How \Seen is set on retrieved mail: as-configured by Dovecot itself, which
+   is so under every enforcement but enforce, else on all of it or on none. */
+enum pop3_policy_yes_no
+pop3_policy_marks_seen(const struct pop3_policy *policy);
+
 /* TRUE if removals must have a durable intent: every enforcement but off, and
    off with a hold. */
 bool pop3_policy_needs_intent(const struct pop3_policy *policy);

@@ -121,6 +121,8 @@ static void carry_match(struct carry *carry,
 	/* Some may have been restored by an administrator: none is taken away
 	   by on_retrieve in this session. */
 	seq_range_array_add(&carry->new->spared, message->uid);
+	if (seq_range_exists(&carry->old->retrieved, uid))
+		seq_range_array_add(&carry->new->retrieved, message->uid);
 	if (pop3_policy_wire_get_flag(state, "hidden")) {
 		seq_range_array_add(&carry->new->hidden, message->uid);
 		if (message->uid > carry->new->hidden_uid) {
@@ -208,6 +210,7 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 	p_array_init(&carry.new->exempt, session->login->pool, 1);
 	p_array_init(&carry.new->spared, session->login->pool, 8);
 	p_array_init(&carry.new->would, session->login->pool, 1);
+	p_array_init(&carry.new->retrieved, session->login->pool, 8);
 
 	carry.pool = pool_alloconly_create("pop3-policy carry", 4096);
 	hash_table_create(&carry.messages, carry.pool, 0, guid_128_hash,

@@ -109,22 +109,6 @@ static void report_left_out(struct pop3_policy_session *session,
 	}
 }
 
-/* enforcement=observe: say what would have gone. */
-static void record_would(struct pop3_policy_session *session,
-			 const ARRAY_TYPE(pop3_policy_removal) *removals)
-{
-	const struct pop3_policy_removal *removal;
-	struct pop3_policy_would *would;
-
-	array_foreach(removals, removal) {
-		would = array_append_space(&session->would);
-		would->uid = removal->uid;
-		guid_128_copy(would->guid, removal->guid);
-		would->size = removal->size;
-		would->reason = removal->reason;
-	}
-}
-
 /* Returns 0 if the removals were committed or are left for later, -1 if the
    mailbox cannot be used. The transaction ends in any case. */
 static int commit_removals(struct pop3_policy_session *session,
@@ -191,7 +175,7 @@ static int due_remove(struct pop3_policy_session *session, pool_t pool,
 		return commit_removals(session, &t, removals);
 
 	if (!removes)
-		record_would(session, removals);
+		pop3_policy_removals_would(session, removals);
 	(void)mailbox_transaction_commit(&t);
 	return 0;
 }

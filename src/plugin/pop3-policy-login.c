@@ -51,6 +51,7 @@ parse_maildrop(struct pop3_policy_login *login,
 	    get_uidset(login->pool, line, "hidden", &drop->hidden) < 0 ||
 	    get_uidset(login->pool, line, "exempt", &drop->exempt) < 0 ||
 	    get_uidset(login->pool, line, "spared", &drop->spared) < 0 ||
+	    get_uidset(login->pool, line, "retrieved", &drop->retrieved) < 0 ||
 	    get_uidset(login->pool, line, "would", &drop->would) < 0)
 		return -1;
 	return 0;
@@ -137,6 +138,10 @@ int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 	if (login->now == NULL || login->version == NULL) {
 		*error_r = "now or version is missing";
 		ret = -1;
+	} else if (pop3_policy_wire_get_uint32(&reply->head, "wait",
+					       &login->wait) < 0) {
+		*error_r = "wait is wrong";
+		ret = -1;
 	} else {
 		ret = parse_policy(login, &reply->head, error_r);
 	}
@@ -159,6 +164,29 @@ int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 		pop3_policy_login_free(&login);
 	*login_r = login;
 	return ret;
+}
+
+void pop3_policy_login_refresh(struct pop3_policy_login *login,
+			       const struct pop3_policy_login *fresh)
+{
+	const struct pop3_policy_maildrop *fresh_drop;
+	struct pop3_policy_maildrop *drop;
+	unsigned int i;
+
+	login->version = p_strdup(login->pool, fresh->version);
+	login->policy = fresh->policy;
+	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
+		login->policy.values[i].str =
+			p_strdup(login->pool, fresh->policy.values[i].str);
+	}
+	array_foreach_modifiable(&login->maildrops, drop) {
+		array_foreach(&fresh->maildrops, fresh_drop) {
+			if (strcmp(drop->id, fresh_drop->id) != 0)
+				continue;
+			seq_range_array_merge(&drop->retrieved,
+					      &fresh_drop->retrieved);
+		}
+	}
 }
 
 void pop3_policy_login_free(struct pop3_policy_login **_login)

@@ -36,6 +36,9 @@ struct pop3_policy_maildrop {
 	ARRAY_TYPE(seq_range) exempt;
 	/* restored messages, spared once by on_retrieve */
 	ARRAY_TYPE(seq_range) spared;
+	/* what was ever retrieved; known only where view_limit or
+	   mass_delete_percent is set */
+	ARRAY_TYPE(seq_range) retrieved;
 	/* recorded by observe mode already */
 	ARRAY_TYPE(seq_range) would;
 };
@@ -62,6 +65,8 @@ struct pop3_policy_login {
 	/* opaque version of the policy */
 	const char *version;
 	struct pop3_policy policy;
+	/* seconds until login_delay lets the user in, 0 if it does */
+	uint32_t wait;
 	ARRAY(struct pop3_policy_maildrop) maildrops;
 	ARRAY(struct pop3_policy_due) due;
 	ARRAY(struct pop3_policy_open_intent) intents;
@@ -72,6 +77,11 @@ struct pop3_policy_login {
 int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 			    struct pop3_policy_login **login_r,
 			    const char **error_r);
+/* The user was asked for again in the same session: take over the policy, and
+   what is known of retrievals. The rest is what the view was made of, and
+   stays. */
+void pop3_policy_login_refresh(struct pop3_policy_login *login,
+			       const struct pop3_policy_login *fresh);
 void pop3_policy_login_free(struct pop3_policy_login **login);
 
 #endif

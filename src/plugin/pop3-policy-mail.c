@@ -12,6 +12,7 @@
 #include "pop3-policy-identity.h"
 #include "pop3-policy-output.h"
 #include "pop3-policy-plugin.h"
+#include "pop3-policy-seen.h"
 #include "pop3-policy-session.h"
 #include "pop3-policy-top.h"
 
@@ -205,6 +206,17 @@ pop3_policy_mail_update_keywords(struct mail *_mail,
 	}
 }
 
+static void
+pop3_policy_mail_update_flags(struct mail *_mail, enum modify_type modify_type,
+			      enum mail_flags flags)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct pop3_policy_mail *pmail = POP3_POLICY_MAIL_CONTEXT_REQUIRE(mail);
+
+	if (!pop3_policy_seen_defer(pmail->session, _mail, modify_type, flags))
+		pmail->module_ctx.super.update_flags(_mail, modify_type, flags);
+}
+
 void pop3_policy_mail_allocated(struct mail *_mail)
 {
 	struct mail_private *mail = (struct mail_private *)_mail;
@@ -225,6 +237,7 @@ void pop3_policy_mail_allocated(struct mail *_mail)
 	v->get_stream = pop3_policy_mail_get_stream;
 	v->close = pop3_policy_mail_close;
 	v->expunge = pop3_policy_mail_expunge;
+	v->update_flags = pop3_policy_mail_update_flags;
 	v->update_keywords = pop3_policy_mail_update_keywords;
 	MODULE_CONTEXT_SET(mail, pop3_policy_mail_module, pmail);
 }

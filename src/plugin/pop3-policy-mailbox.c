@@ -12,6 +12,7 @@
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-session.h"
 #include "pop3-policy-update.h"
+#include "pop3-policy-view.h"
 
 #define POP3_POLICY_MAILBOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_storage_module)
@@ -111,16 +112,6 @@ search_names_uidls(struct pop3_policy_session *session,
 		pop3_policy_output_command_is("uidl");
 }
 
-static bool is_filtered(const struct pop3_policy_session *session,
-			struct mail_index_view *view, uint32_t seq)
-{
-	uint32_t uid;
-
-	mail_index_lookup_uid(view, seq, &uid);
-	return uid < session->view_from ||
-		seq_range_exists(&session->hidden, uid);
-}
-
 /* Search the shown messages and those that the policy hides among them, but
    not those that pop3_deleted_flag hides: without the policy they would not be
    numbered either. */
@@ -137,7 +128,7 @@ search_add_filtered(const struct pop3_policy_session *session,
 	p_array_init(seqs, args->pool, 16);
 	for (seq = 1; seq <= session->client->highest_seq; seq++) {
 		if (seq_range_exists(&shown, seq) ||
-		    is_filtered(session, t->view, seq))
+		    pop3_policy_view_leaves_out(session, t->view, seq))
 			seq_range_array_add(seqs, seq);
 	}
 }
@@ -191,7 +182,9 @@ pop3_policy_search_next_update_seq(struct mail_search_context *ctx)
 		if (!session->filter || session->unfiltered_search == ctx ||
 		    ctx->transaction->box != session->pop3_box)
 			return TRUE;
-		if (!is_filtered(session, ctx->transaction->view, ctx->seq))
+		if (!pop3_policy_view_leaves_out(session,
+						 ctx->transaction->view,
+						 ctx->seq))
 			return TRUE;
 		/* else the arguments keep the result of this message */
 		mail_search_args_reset(ctx->args->args, FALSE);

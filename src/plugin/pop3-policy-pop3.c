@@ -121,11 +121,43 @@ static void session_refuse(struct pop3_policy_session *session,
 		timeout_add_short(0, refused_client_destroy, session);
 }
 
+/* A rule does not let the user in. Returns TRUE if it is to act, FALSE if it
+   only would; the audit is told. */
+static bool login_rule_acts(struct pop3_policy_session *session,
+			    const char *reason)
+{
+	switch (pop3_policy_num(session->policy,
+				POP3_POLICY_PARAM_ENFORCEMENT)) {
+	case POP3_POLICY_ENFORCEMENT_OFF:
+		return FALSE;
+	case POP3_POLICY_ENFORCEMENT_OBSERVE:
+		pop3_policy_session_event(session, "would-refuse", reason,
+					  NULL, 0, NULL);
+		return FALSE;
+	case POP3_POLICY_ENFORCEMENT_ENFORCE:
+		pop3_policy_session_event(session, "refused", reason,
+					  NULL, 0, NULL);
+		e_info(session->event, "Login refused: %s", reason);
+		return TRUE;
+	}
+	i_unreached();
+}
+
+static const char *login_delay_text(struct pop3_policy_session *session)
+{
+	unsigned int wait = session->login->wait;
+
+	return t_strdup_printf("[LOGIN-DELAY] Please wait %u second%s before "
+		"you log in again: this account may log in once in %s.",
+		wait, wait == 1 ? "" : "s",
+		pop3_policy_value_human(POP3_POLICY_PARAM_LOGIN_DELAY,
+			&session->policy->values[POP3_POLICY_PARAM_LOGIN_DELAY]));
+}
+
 /* Returns NULL if the login is accepted, else the text of the refusal. */
 static const char *session_accept(struct pop3_policy_session *session)
 {
 	const char *error;
-	enum pop3_policy_enforcement enforcement;
 
 	if (pop3_policy_session_login(session, &error) < 0) {
 		e_error(session->event, "Login refused, "
@@ -134,25 +166,14 @@ static const char *session_accept(struct pop3_policy_session *session)
 	}
 	session->state = POP3_POLICY_SESSION_ACCEPTED;
 
-	enforcement = pop3_policy_num(session->policy,
-				      POP3_POLICY_PARAM_ENFORCEMENT);
 	if (pop3_policy_num(session->policy, POP3_POLICY_PARAM_POP3_ACCESS) ==
-	    POP3_POLICY_OFF) {
-		switch (enforcement) {
-		case POP3_POLICY_ENFORCEMENT_OFF:
-			break;
-		case POP3_POLICY_ENFORCEMENT_OBSERVE:
-			pop3_policy_session_event(session, "would-refuse",
-						  "pop3-access", NULL, 0, NULL);
-			break;
-		case POP3_POLICY_ENFORCEMENT_ENFORCE:
-			pop3_policy_session_event(session, "refused",
-						  "pop3-access", NULL, 0, NULL);
-			e_info(session->event, "Login refused: "
-			       "pop3_access is off");
-			return TEXT_ACCESS_OFF;
-		}
-	}
+	    POP3_POLICY_OFF && login_rule_acts(session, "pop3-access"))
+		return TEXT_ACCESS_OFF;
+	/* who looks after the mailbox does not wait for its owner */
+	if (session->login->wait > 0 &&
+	    !pop3_policy_session_is_master(session) &&
+	    login_rule_acts(session, "login-delay"))
+		return login_delay_text(session);
 	return NULL;
 }
 

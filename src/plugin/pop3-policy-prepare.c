@@ -9,6 +9,7 @@
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-session.h"
+#include "pop3-policy-view.h"
 
 #define TEXT_STATE_UNKNOWN \
 	"The mail service cannot tell which messages to show at the moment. " \
@@ -95,22 +96,6 @@ find_maildrop(struct pop3_policy_session *session,
 	}
 }
 
-static void fix_view(struct pop3_policy_session *session)
-{
-	const struct pop3_policy_maildrop *drop = session->drop;
-
-	session->view_from = 1;
-	if (!array_is_created(&session->hidden))
-		p_array_init(&session->hidden, session->login->pool, 8);
-	array_clear(&session->hidden);
-	if (drop != NULL && pop3_policy_hides(session->policy))
-		array_append_array(&session->hidden, &drop->hidden);
-	if (drop != NULL && pop3_policy_filters_view(session->policy))
-		session->view_from = I_MAX(drop->view_from, 1);
-	session->filter = array_count(&session->hidden) > 0 ||
-		session->view_from > 1;
-}
-
 static int prepare(struct pop3_policy_session *session)
 {
 	struct pop3_policy_maildrop *other;
@@ -130,7 +115,7 @@ static int prepare(struct pop3_policy_session *session)
 		    pop3_policy_due_remove(session) < 0)
 			return -1;
 	}
-	fix_view(session);
+	pop3_policy_view_fix(session);
 	mailbox_get_open_status(session->box,
 				STATUS_UIDNEXT | STATUS_MESSAGES, &status);
 	session->uidnext = status.uidnext;

@@ -193,6 +193,7 @@ intent_build(struct pop3_policy_session *session, string_t *text,
 			pop3_policy_action_name(removal->action));
 		pop3_policy_wire_str(text, "reason",
 			pop3_policy_reason_name(removal->reason));
+		pop3_policy_wire_str(text, "mailbox", removal->mailbox);
 		/* A line has a limit, and a header of a mail has none. */
 		pop3_policy_wire_str(text, "uidl",
 			removal->uidl == NULL ? NULL :
@@ -302,13 +303,19 @@ int pop3_policy_removals_apply(struct pop3_policy_session *session,
 			       const char **error_r)
 {
 	const struct pop3_policy_removal *removal;
-	const struct pop3_policy_intent *intent;
 	struct mail *mail;
 
 	mail = mail_alloc(t, 0, NULL);
 	array_foreach(removals, removal)
 		removal_apply(session, mail, removal);
 	mail_free(&mail);
+	return pop3_policy_intents_check(intents, error_r);
+}
+
+int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
+			      const char **error_r)
+{
+	const struct pop3_policy_intent *intent;
 
 	/* A later session may repair an intent whose lease ran out, so a
 	   commit must not begin late. */
@@ -344,6 +351,22 @@ unsigned int pop3_policy_removals_verify(struct pop3_policy_session *session,
 }
 
 void
+pop3_policy_removals_would(struct pop3_policy_session *session,
+			   const ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	const struct pop3_policy_removal *removal;
+	struct pop3_policy_would *would;
+
+	array_foreach(removals, removal) {
+		would = array_append_space(&session->would);
+		would->uid = removal->uid;
+		guid_128_copy(would->guid, removal->guid);
+		would->size = removal->size;
+		would->reason = removal->reason;
+	}
+}
+
+void
 pop3_policy_removals_expunged(struct pop3_policy_session *session,
 			      const ARRAY_TYPE(pop3_policy_removal) *removals,
 			      ARRAY_TYPE(seq_range) *uids)
@@ -351,7 +374,7 @@ pop3_policy_removals_expunged(struct pop3_policy_session *session,
 	const struct pop3_policy_removal *removal;
 
 	array_foreach(removals, removal) {
-		if (removal->action == POP3_POLICY_ACTION_EXPUNGE &&
+		if (pop3_policy_action_removes(removal->action) &&
 		    !removal_is_flag(session, removal))
 			seq_range_array_add(uids, removal->uid);
 	}

@@ -11,8 +11,8 @@ struct pop3_policy_session;
 /* Removals, and what comes before and after them: nothing leaves the mailbox
    or the view without a durable intent. The order is always
 
-       _describe(), _intend(), _apply(), the mailbox commit, 
-       pop3_policy_intents_outcome()
+       _describe(), _intend(), pop3_policy_move_commit() if there are moves,
+       _apply(), the mailbox commit, pop3_policy_intents_outcome()
 */
 
 struct pop3_policy_removal {
@@ -21,6 +21,8 @@ struct pop3_policy_removal {
 	guid_128_t guid;
 	enum pop3_policy_action action;
 	enum pop3_policy_reason reason;
+	/* where a move goes */
+	const char *mailbox;
 	/* filled by _describe() */
 	uoff_t size;
 	const char *uidl, *message_id;
@@ -71,8 +73,9 @@ int pop3_policy_removals_intend(struct pop3_policy_session *session,
 				ARRAY_TYPE(pop3_policy_intent) *intents,
 				const char **error_r);
 
-/* Put the removals into the transaction. Right before its commit. Returns 0
-   if ok, -1 and *error_r if an intent holds no longer. */
+/* Put the expunges into the transaction; pop3_policy_move_commit() does it for
+   moves. Right before its commit. Returns 0 if ok, -1 and *error_r if an
+   intent holds no longer. */
 int pop3_policy_removals_apply(struct pop3_policy_session *session,
 			       struct mailbox_transaction_context *t,
 			       const ARRAY_TYPE(pop3_policy_removal) *removals,
@@ -85,12 +88,22 @@ int pop3_policy_removals_apply(struct pop3_policy_session *session,
 unsigned int pop3_policy_removals_verify(struct pop3_policy_session *session,
 					 ARRAY_TYPE(seq_range) *uids);
 
-/* Add the UIDs of those removals that are expunges to *uids. */
+/* enforcement=observe: note what would have been removed. */
+void
+pop3_policy_removals_would(struct pop3_policy_session *session,
+			   const ARRAY_TYPE(pop3_policy_removal) *removals);
+
+/* Add the UIDs of those removals that take a message out of the mailbox to
+   *uids. */
 void
 pop3_policy_removals_expunged(struct pop3_policy_session *session,
 			      const ARRAY_TYPE(pop3_policy_removal) *removals,
 			      ARRAY_TYPE(seq_range) *uids);
 
+/* Returns 0 if a commit may begin on the strength of these intents, -1 and
+   *error_r if one of them does not hold any more. */
+int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
+			      const char **error_r);
 /* Tell what became of the intents: "committed", "failed" (nothing was
    removed) or "unknown". Does not wait. */
 void pop3_policy_intents_outcome(struct pop3_policy_session *session,

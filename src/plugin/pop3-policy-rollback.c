@@ -149,7 +149,7 @@ static int check_identities(struct rollback_check *check)
 		return check_all(check, FALSE);
 	}
 	if (array_count(&drop->hidden) == 0 && drop->view_from <= 1 &&
-	    drop->before <= 1)
+	    drop->before <= 1 && array_count(&drop->retrieved) == 0)
 		return 0;
 
 	ret = check_one(check, drop->anchor_uid, drop->anchor_guid, &missing);
@@ -190,6 +190,8 @@ static void drop_state(struct pop3_policy_session *session,
 
 	seq_range_array_remove_range(&drop->hidden, invalid_from, (uint32_t)-1);
 	seq_range_array_remove_range(&drop->spared, invalid_from, (uint32_t)-1);
+	seq_range_array_remove_range(&drop->retrieved, invalid_from,
+				     (uint32_t)-1);
 	while (i < array_count(&session->login->due)) {
 		due = array_idx(&session->login->due, i);
 		if (due->uid >= invalid_from)

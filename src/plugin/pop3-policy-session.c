@@ -22,6 +22,7 @@ static void login_text_build(struct pop3_policy_session *session)
 	pop3_policy_session_wire_origin(session, text);
 	pop3_policy_wire_flag(text, "tls",
 			      pop3_policy_compat_is_tls(session->user));
+	pop3_policy_wire_flag(text, "again", session->login != NULL);
 	pop3_policy_wire_end(text);
 }
 
@@ -57,6 +58,8 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	i_array_init(&session->would, 16);
 	i_array_init(&session->gone, 4);
 	i_array_init(&session->committed_intents, 4);
+	i_array_init(&session->seen, 16);
+	i_array_init(&session->mass_deleted, 16);
 
 	session->login_text = str_new(default_pool, 256);
 	login_text_build(session);
@@ -86,6 +89,8 @@ void pop3_policy_session_free(struct pop3_policy_session **_session)
 	array_free(&session->would);
 	array_free(&session->gone);
 	array_free(&session->committed_intents);
+	array_free(&session->seen);
+	array_free(&session->mass_deleted);
 	str_free(&session->login_text);
 	event_unref(&session->event);
 }
@@ -122,17 +127,7 @@ session_login_wait(struct pop3_policy_session *session, const char **error_r)
 		session->login_nsecs = pop3_policy_clock_nsecs();
 		session->policy = &login->policy;
 	} else {
-		/* The state of the maildrop stays what the view was made of;
-		   the policy is fresh. */
-		session->login->policy = login->policy;
-		session->login->version =
-			p_strdup(session->login->pool, login->version);
-		for (unsigned int i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
-			struct pop3_policy_value *value =
-				&session->login->policy.values[i];
-
-			value->str = p_strdup(session->login->pool, value->str);
-		}
+		pop3_policy_login_refresh(session->login, login);
 		pop3_policy_login_free(&login);
 	}
 	return 0;

@@ -105,7 +105,8 @@ struct pop3_policy_session {
 	/* what the database knows of it, NULL if nothing. Points to login. */
 	struct pop3_policy_maildrop *drop;
 
-	/* the view, fixed once prepared. filter is FALSE if all is shown. */
+	/* the view, fixed once prepared. filter is FALSE if all is shown;
+	   hidden are all UIDs that are not, but those below view_from. */
 	bool filter;
 	ARRAY_TYPE(seq_range) hidden;
 	uint32_t view_from;
@@ -128,6 +129,8 @@ struct pop3_policy_session {
 	ARRAY_TYPE(seq_range) refused;
 	/* UIDs that the client's DELE asks to remove, once in UPDATE */
 	ARRAY_TYPE(seq_range) dele;
+	/* UIDs that Dovecot would mark \Seen, once in UPDATE */
+	ARRAY_TYPE(seq_range) seen;
 	/* pop3_delete_type=flag: the keyword that DELE sets, else NULL */
 	struct mail_keywords *deleted_kw;
 	/* the storage's expunge and keyword functions are called for us */
@@ -144,6 +147,10 @@ struct pop3_policy_session {
 	ARRAY_TYPE(seq_range) removed, removing;
 	unsigned int update_removed;
 	ARRAY(struct pop3_policy_would) would;
+	/* the UIDs of a mass deletion, of how many unread messages */
+	ARRAY_TYPE(seq_range) mass_deleted;
+	unsigned int mass_unread;
+	enum pop3_policy_mode mass_mode;
 	uint32_t anchor_uid;
 	guid_128_t anchor_guid;
 	/* the database's anchor is missing in the mailbox */
