@@ -244,6 +244,11 @@ class PrivateDovecot(DovecotFiles):
         """The first match in the log from `offset' on, or None."""
         return re.search(regex, self.log_text(offset), re.M)
 
+    def errors(self, offset=0):
+        """Lines of errors and warnings in the log from `offset' on."""
+        return [line for line in self.log_text(offset).splitlines()
+                if re.search(r"(Error|Warning|Fatal|Panic): ", line)]
+
     def expect_log(self, regex):
         """A line like this is no crash: the test asked for it."""
         self._expected.append(re.compile(regex))

@@ -13,6 +13,10 @@ MODULE_DIRECTORIES = ()
 SHIPPED = "dovecot-2.3"
 
 HEADER = ""
+# Does Dovecot know the plugin's settings, and refuse wrong ones?
+CHECKS_PLUGIN_SETTINGS = False
+# What an installed plugin that nothing was configured for adds: nothing.
+UNCONFIGURED = ""
 NO_MEMORY_LIMIT = "0"
 
 MAIL_LOCATION = {

@@ -11,6 +11,13 @@ MODULE_DIRECTORIES = ("settings",)
 
 SHIPPED = "dovecot-2.4"
 
+CHECKS_PLUGIN_SETTINGS = True
+# The service is built in. It is installed elsewhere here.
+UNCONFIGURED = """
+service pop3-policy {{
+  executable = {dir}/libexec/pop3-policy -c {dir}/pop3-policy.conf.ext
+}}
+"""
 HEADER = """\
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0

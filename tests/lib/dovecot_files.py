@@ -254,6 +254,8 @@ class DovecotFiles:
     """directory        see work_directory()
     mail_format      sdbox, mdbox, maildir, mbox
     policy           load the pop3_policy plugin and run its service
+    configured       use the shipped configuration. Without it the plugin is
+                     there, and whatever Dovecot has built in then
     settings         further settings of Dovecot, as a dict
     plugin_settings  settings of plugins, as a dict
     service_settings what replaces lines of pop3-policy.conf.ext, as a dict
@@ -267,12 +269,13 @@ class DovecotFiles:
     """
 
     def __init__(self, directory=None, mail_format="sdbox", policy=True,
-                 settings=None, plugin_settings=None, service_settings=None,
-                 mail_plugins="", pop3_service_count=1, extra="",
-                 installed=None):
+                 configured=True, settings=None, plugin_settings=None,
+                 service_settings=None, mail_plugins="",
+                 pop3_service_count=1, extra="", installed=None):
         self.directory = work_directory(directory)
         self.mail_format = mail_format
         self.policy = policy
+        self.configured = configured
         self.settings = dict(settings or {})
         self.plugin_settings = dict(plugin_settings or {})
         self.service_settings = dict(service_settings or {})
@@ -392,9 +395,9 @@ class DovecotFiles:
             lmtp_port=self.lmtp_port, forever=write.service_count(0),
             pop3_service_count=write.service_count(self.pop3_service_count))
         if self.policy:
-            text += POLICY_CONFIG.format(
-                shipped=shipped_config(), dir=self.directory,
-                group=MAIL_GROUP)
+            config = POLICY_CONFIG if self.configured else write.UNCONFIGURED
+            text += config.format(shipped=shipped_config(),
+                                  dir=self.directory, group=MAIL_GROUP)
         for item in self.settings.items():
             text += write.setting(*item)
         if self.plugin_settings:
@@ -403,7 +406,7 @@ class DovecotFiles:
 
     def write_config(self):
         """The files of the configuration; reload() makes them act."""
-        if self.policy:
+        if self.policy and self.configured:
             self.write_service_config()
         with open(self.config, "w") as file:
             file.write(self.config_text())

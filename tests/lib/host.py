@@ -20,6 +20,7 @@ import contextlib
 import imaplib
 import itertools
 import poplib
+import re
 import shutil
 import smtplib
 
@@ -178,6 +179,19 @@ class PrivateHost(PrivateDovecot):
             return error.args[0].decode()
         pop.close()
         raise Failure("%s was let in" % user)
+
+    def check_refused(self, user, pattern):
+        """The plugin refuses a login for the time being, and one line in the
+        log, which the pattern matches, says why."""
+        offset = self.log_position()
+        refusal = self.login_refusal(user)
+        wait_until(lambda: not self.pids("pop3"))
+        lines = wait_until(lambda: self.errors(offset), what="the log")
+        if not refusal.startswith("-ERR [SYS/TEMP]") or \
+           "wait" not in refusal or len(lines) != 1 or \
+           "pop3(%s)" % user not in lines[0] or \
+           not re.search(pattern, lines[0]):
+            raise Failure("%s\n%s" % (refusal, "\n".join(lines)))
 
     # --- database ---
 

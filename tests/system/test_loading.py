@@ -19,7 +19,6 @@ from host import message
 from maildrop import Maildrop, listing, pop3_pid
 
 PLUGIN = "lib20_pop3_policy_plugin.so"
-REFUSAL = "-ERR [SYS/TEMP]"
 # what belongs to the service alone
 FOREIGN = re.compile(r"lib(pq|crypto|ssl|gssapi|ldap|krb5)\b")
 
@@ -50,12 +49,6 @@ def test_libraries_of_a_running_process(host, user):
     assert not any(name.startswith("libpq") for name in mapped)
 
 
-def errors(host, offset):
-    """Errors and warnings in the log since then."""
-    return [line for line in host.log_text(offset).splitlines()
-            if re.search(r"(Error|Warning|Fatal|Panic): ", line)]
-
-
 def test_everywhere(make_host, user):
     """Loaded for all protocols, and doveadm: deliveries, IMAP and doveadm
     work as they do without it."""
@@ -80,7 +73,7 @@ def test_everywhere(make_host, user):
     host.doveadm("purge", "-u", user)
     host.doveadm("force-resync", "-u", user, "INBOX")
     assert drop.uids() == [4]
-    assert errors(host, offset) == []
+    assert host.errors(offset) == []
 
 
 def test_imap_without_the_service(make_host, user):
@@ -106,20 +99,10 @@ def test_imap_does_not_wait(make_host, user):
 
 # --- the socket ---
 
-def check_refused(host, user, pattern):
-    """A login is refused by [SYS/TEMP], and one line in the log says why."""
-    offset = host.log_position()
-    refusal = host.login_refusal(user)
-    assert refusal.startswith(REFUSAL) and "wait" in refusal
-    wait_until(lambda: not host.pids("pop3"))
-    (line,) = wait_until(lambda: errors(host, offset), what="the log")
-    assert re.search(pattern, line), line
-
-
 def test_no_socket(make_host, user):
     host = make_host(plugin_settings={"pop3_policy_socket": "no-such-socket"})
-    check_refused(host, user, r"Login refused, .*connect\(%s\) failed: "
-                  r"No such file" % host.path("run", "no-such-socket"))
+    host.check_refused(user, r"Login refused, .*connect\(%s\) failed: "
+                       r"No such file" % host.path("run", "no-such-socket"))
 
 
 def test_no_permission(make_host, user):
@@ -128,8 +111,8 @@ def test_no_permission(make_host, user):
     mode = os.stat(path).st_mode & 0o7777
     os.chmod(path, 0o600)
     try:
-        check_refused(host, user, r"connect\(%s\) failed: Permission denied" %
-                      path)
+        host.check_refused(user, r"connect\(%s\) failed: Permission denied" %
+                           path)
     finally:
         os.chmod(path, mode)
     host.pop3(user).quit()
@@ -191,7 +174,7 @@ HANDSHAKE = b"VERSION\tpop3-policy\t1\t0\n"
 def test_something_else_listens(fake_host, user, says, keeps, pattern):
     fake = FakeService(fake_host.path("run", "fake"), says, keeps)
     try:
-        check_refused(fake_host, user, pattern)
+        fake_host.check_refused(user, pattern)
         assert fake.connections >= 1
     finally:
         fake.close()
@@ -202,60 +185,6 @@ def test_something_else_listens(fake_host, user, says, keeps, pattern):
 def fake_host(make_module_host):
     return make_module_host(plugin_settings={"pop3_policy_socket": "fake",
                                              "pop3_policy_timeout": "500ms"})
-
-
-# --- settings ---
-
-@pytest.mark.parametrize("value", ["5", "soon", "1ms", "2h", "-1s", "5 s x"])
-def test_wrong_timeout(make_host, user, value):
-    """Refused by Dovecot's own words, and the log names setting, value and
-    what is allowed. IMAP goes on."""
-    host = make_host(plugin_settings={"pop3_policy_timeout": value})
-    Maildrop(host, user).deliver(1)
-    offset = host.log_position()
-    assert host.login_refusal(user).startswith(REFUSAL)
-    (line,) = wait_until(lambda: [line for line in errors(host, offset)
-                                  if "pop3(" in line], what="the log")
-    assert 'pop3_policy_timeout: "%s" is not a time' % value in line
-    assert "100 ms" in line and "60 s" in line
-    assert host.imap_uids(user) == [1]
-
-
-@pytest.mark.parametrize("settings", [
-    {"connect": "hots=somewhere"}, {"reader_connections": "0"},
-    {"intent_lease": "5"}, {"record_polls": "maybe"}])
-def test_wrong_service_setting(make_host, user, settings):
-    """The service says what is wrong, and logins wait for an
-    administrator."""
-    host = make_host(plugin_settings={"pop3_policy_timeout": "500ms"})
-    offset = host.log_position()
-    host.pop3(user).quit()
-    ((key, value),) = settings.items()
-    host.service_settings[key] = value
-    host.expect_log("Fatal: .*%s" % key)
-    host.expect_log("service.pop3-policy.*returned error 89")
-    host.write_service_config()
-    host.kill_service()
-    wait_until(lambda: host.log_contains(
-        "pop3-policy.*Fatal: .*%s.*allowed is" % key, offset),
-        what="the service to complain")
-    assert host.login_refusal(user).startswith(REFUSAL)
-
-
-def test_database_without_the_schema(make_host, user):
-    """The log names the command to run; once it was run, all is well."""
-    host = make_host(plugin_settings={"pop3_policy_timeout": "1s"})
-    host.sql("ALTER SCHEMA pop3 RENAME TO pop3_away")
-    offset = host.log_position()
-    host.kill_service()
-    wait_until(lambda: host.log_contains("install.sql", offset),
-               what="the service to complain")
-    assert host.login_refusal(user).startswith(REFUSAL)
-    host.sql("ALTER SCHEMA pop3_away RENAME TO pop3")
-    drop = Maildrop(host, user)
-    drop.deliver(1)
-
-    assert drop.view_when_accepted() == [1]
 
 
 # --- rawlog ---

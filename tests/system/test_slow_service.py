@@ -147,11 +147,6 @@ def test_late_answers_are_not_taken_for_others(one_process_host, user):
 
 # --- IMAP, which only tells that it was there ---
 
-def complaints(host, offset):
-    return [line for line in host.log_text(offset).splitlines()
-            if re.search(r"(Error|Warning|Fatal|Panic): ", line)]
-
-
 def check_imap(host, user):
     """Log in by IMAP and work."""
     imap = host.imap(user)
@@ -170,7 +165,7 @@ def test_imap_while_the_service_is_down(make_host, user):
     drop.deliver(2)
     offset = host.log_position()
     check_imap(host, user)
-    (line,) = complaints(host, offset)
+    (line,) = host.errors(offset)
     assert re.search(
         r"imap\(%s\).* Warning: pop3-policy: The use of IMAP was not "
         r"recorded: connect\(%s\) failed: No such file" % (
