@@ -12,6 +12,16 @@
 #  define str_begins_with(haystack, needle) str_begins(haystack, needle)
 #endif
 
+/* int pop3_policy_compat_get_interval(const char *str, unsigned int *secs_r,
+				       const char **error_r): "10min" */
+#if DOVECOT_PREREQ(2, 4, 0)
+#  include "str-parse.h"
+#  define pop3_policy_compat_get_interval str_parse_get_interval
+#else
+#  include "settings-parser.h"
+#  define pop3_policy_compat_get_interval settings_get_time
+#endif
+
 /* --- programs under Dovecot's master --- */
 
 /* master_service_settings_read_simple() */

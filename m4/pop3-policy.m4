@@ -57,6 +57,7 @@ AC_DEFUN([POP3_POLICY_DOVECOT],[
 	dnl Our warnings are for our code, not for Dovecot's headers.
 	LIBDOVECOT_INCLUDE=`echo "$LIBDOVECOT_INCLUDE" | $SED 's/-I/-isystem /g'`
 	LIBDOVECOT_STORAGE_INCLUDE=`echo "$LIBDOVECOT_STORAGE_INCLUDE" | $SED 's/-I/-isystem /g'`
+	LIBDOVECOT_LOGIN_INCLUDE=`echo "$LIBDOVECOT_LOGIN_INCLUDE" | $SED 's/-I/-isystem /g'`
 	LIBDOVECOT_POP3_INCLUDE=`echo "$LIBDOVECOT_POP3_INCLUDE" | $SED 's/-I/-isystem /g'`
 ])
 

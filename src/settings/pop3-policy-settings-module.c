@@ -7,6 +7,7 @@
 #include "array.h"
 #include "settings-parser.h"
 #include "service-settings.h"
+#include "pop3-policy-login-setting-info.h"
 #include "pop3-policy-setting-info.h"
 #include "pop3-policy-settings-module.h"
 
@@ -17,6 +18,7 @@ const char *pop3_policy_settings_version = DOVECOT_ABI_VERSION;
 
 const struct setting_parser_info *const pop3_policy_settings_set_infos[] = {
 	&pop3_policy_setting_parser_info,
+	&pop3_policy_login_setting_parser_info,
 	NULL
 };
 

@@ -126,8 +126,8 @@ def test_with_rawlog(make_host, user):
     directory = host.path("rawlog")
     os.mkdir(directory)
     os.chmod(directory, 0o777)
-    host.settings["rawlog_dir"] = directory
-    host.reload()
+    host.extra = "protocol pop3 {\n  rawlog_dir = %s\n}\n" % directory
+    host.restart()
     owner = Owner(host, user)
     owner.set(expire_retrieved="7 days")
     owner.deliver(1)
