@@ -38,7 +38,10 @@
    ---- LOGIN: policy and state of a user --------------------------------
    user=      mailbox owner
    session=   dsession= Dovecot's session id (optional)
-   auth_user= authenticated login, where it differs (master user)
+   auth_user= authenticated login, where it differs (a master user, or a login
+              name that is an alias)
+   master=1   a master user logged in: neither login_delay nor download_daily
+              concerns the session
    rip=       client's address (optional)
    tls=1      device= (optional)
    again=1    the session asks again for a fresh policy: it is logged in, and
@@ -68,8 +71,9 @@
        exempt=       UID set below `before' that was retrieved or restored,
                      so is not due by expire_unretrieved (optional)
        spared=       UID set of restored messages (optional)
-       retrieved=    UID set of what was ever retrieved, as far as known (only
-                     where view_limit or mass_delete_percent is set)
+       retrieved=    UID set of what was ever retrieved, as far as known, may
+                     be empty (only where view_limit or mass_delete_percent
+                     is set)
        would=        UID set already recorded as would-be-removed (optional)
        tracked=      number of messages with state
    due        a message whose retrieved or hidden clock has run out, at most

@@ -206,6 +206,7 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 	guid_128_copy(carry.new->guid, session->box_guid);
 	carry.new->uidvalidity = session->uidvalidity;
 	carry.new->uidnext = session->uidnext;
+	carry.new->retrieved_known = old->retrieved_known;
 	p_array_init(&carry.new->hidden, session->login->pool, 8);
 	p_array_init(&carry.new->exempt, session->login->pool, 1);
 	p_array_init(&carry.new->spared, session->login->pool, 8);

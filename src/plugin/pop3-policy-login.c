@@ -54,6 +54,8 @@ parse_maildrop(struct pop3_policy_login *login,
 	    get_uidset(login->pool, line, "retrieved", &drop->retrieved) < 0 ||
 	    get_uidset(login->pool, line, "would", &drop->would) < 0)
 		return -1;
+	drop->retrieved_known =
+		pop3_policy_wire_get_str(line, "retrieved") != NULL;
 	return 0;
 }
 
@@ -185,6 +187,8 @@ void pop3_policy_login_refresh(struct pop3_policy_login *login,
 				continue;
 			seq_range_array_merge(&drop->retrieved,
 					      &fresh_drop->retrieved);
+			if (fresh_drop->retrieved_known)
+				drop->retrieved_known = TRUE;
 		}
 	}
 }

@@ -36,8 +36,9 @@ struct pop3_policy_maildrop {
 	ARRAY_TYPE(seq_range) exempt;
 	/* restored messages, spared once by on_retrieve */
 	ARRAY_TYPE(seq_range) spared;
-	/* what was ever retrieved; known only where view_limit or
-	   mass_delete_percent is set */
+	/* what was ever retrieved; known where view_limit or
+	   mass_delete_percent is set, and the service tells it */
+	bool retrieved_known;
 	ARRAY_TYPE(seq_range) retrieved;
 	/* recorded by observe mode already */
 	ARRAY_TYPE(seq_range) would;

@@ -53,6 +53,7 @@ void pop3_policy_mass_judge(struct pop3_policy_session *session,
 	array_clear(&session->mass_deleted);
 	if (mode == POP3_POLICY_MODE_NONE ||
 	    array_count(&session->dele) == 0 ||
+	    (session->drop != NULL && !session->drop->retrieved_known) ||
 	    pop3_policy_num(policy, POP3_POLICY_PARAM_MASS_DELETE_PERCENT) ==
 	    POP3_POLICY_NEVER)
 		return;

@@ -22,6 +22,8 @@ static void login_text_build(struct pop3_policy_session *session)
 	pop3_policy_session_wire_origin(session, text);
 	pop3_policy_wire_flag(text, "tls",
 			      pop3_policy_compat_is_tls(session->user));
+	pop3_policy_wire_flag(text, "master",
+			      pop3_policy_session_is_master(session));
 	pop3_policy_wire_flag(text, "again", session->login != NULL);
 	pop3_policy_wire_end(text);
 }

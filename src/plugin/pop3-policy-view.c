@@ -78,7 +78,9 @@ void pop3_policy_view_fix(struct pop3_policy_session *session)
 		array_append_array(&session->hidden, &drop->hidden);
 	if (drop != NULL && filters)
 		session->view_from = I_MAX(drop->view_from, 1);
-	if (filters && limit != POP3_POLICY_UNLIMITED) T_BEGIN {
+	/* Without knowing what was retrieved the view would be too short. */
+	if (filters && limit != POP3_POLICY_UNLIMITED &&
+	    (drop == NULL || drop->retrieved_known)) T_BEGIN {
 		view_apply_limit(session, limit);
 	} T_END;
 	session->filter = array_count(&session->hidden) > 0 ||

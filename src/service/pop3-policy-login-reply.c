@@ -48,6 +48,7 @@ pop3_policy_reply_maildrop(struct pop3_policy_reply_items *items,
 {
 	size_t start = str_len(items->str);
 	ARRAY_TYPE(seq_range) uids;
+	const char *value;
 	string_t *set;
 	unsigned int i;
 
@@ -65,12 +66,13 @@ pop3_policy_reply_maildrop(struct pop3_policy_reply_items *items,
 					guid_columns[i].column)));
 	}
 	for (i = 0; i < N_ELEMENTS(set_columns); i++) {
-		if (pop3_policy_multirange_parse(
-			pop3_policy_db_result_get(state, row,
-				set_columns[i].column), &uids, error_r) < 0)
-			return -1;
-		if (array_count(&uids) == 0)
+		value = pop3_policy_db_result_get(state, row,
+						  set_columns[i].column);
+		/* a set that is known to be empty is told */
+		if (value == NULL)
 			continue;
+		if (pop3_policy_multirange_parse(value, &uids, error_r) < 0)
+			return -1;
 		set = t_str_new(128);
 		pop3_policy_uidset_append(set, &uids);
 		pop3_policy_wire_str(items->str, set_columns[i].key,

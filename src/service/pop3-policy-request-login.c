@@ -24,7 +24,7 @@
 
 struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
-	bool again;
+	bool again, master;
 	const char *now, *version;
 	/* seconds that login_delay asks for */
 	int64_t wait;
@@ -117,7 +117,7 @@ static bool pop3_policy_login_counts(const struct pop3_policy_login *login)
 
 	return pop3_policy_num(policy, POP3_POLICY_PARAM_DOWNLOAD_DAILY) >= 0 &&
 		pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) !=
-		POP3_POLICY_ENFORCEMENT_OFF && login->auth_user == NULL;
+		POP3_POLICY_ENFORCEMENT_OFF && !login->master;
 }
 
 /* result is NULL if the login was not accepted. */
@@ -233,7 +233,7 @@ static bool pop3_policy_login_is_delayed(const struct pop3_policy_login *login)
 	const struct pop3_policy *policy = &login->policy;
 
 	/* the session is logged in; a master user is not the owner */
-	if (login->again || login->auth_user != NULL)
+	if (login->again || login->master)
 		return FALSE;
 	if (pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) ==
 	    POP3_POLICY_ENFORCEMENT_OFF)
@@ -367,6 +367,7 @@ void pop3_policy_request_login(struct pop3_policy_request *request)
 		&fields, "device", POP3_POLICY_MAX_NAME));
 	login->tls = pop3_policy_fields_flag(&fields, "tls");
 	login->again = pop3_policy_wire_get_flag(fields.line, "again");
+	login->master = pop3_policy_wire_get_flag(fields.line, "master");
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 	request->context = login;

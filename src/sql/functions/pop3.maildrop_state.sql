@@ -5,8 +5,8 @@
 --   hidden, spared, would   UID sets of hidden, of restored, and of messages
 --                           recorded in would_remove; NULL if empty
 --   retrieved               UID set of what was ever retrieved and not restored
---                           since, also of what is gone; NULL if empty, or
---                           unless p_with_retrieved
+--                           since, also of what is gone; NULL unless
+--                           p_with_retrieved
 --   hidden_uid, hidden_guid the highest hidden message
 --   view_from               UIDs below it arrived before view_since, or before
 --                           the view_window; NULL if none did
@@ -137,8 +137,7 @@ BEGIN
         hidden_uid := m.hidden_uid;
         spared := m.spared;
         would := m.would;
-        retrieved := CASE WHEN p_with_retrieved
-                          THEN nullif(m.retrieved, '{}') END;
+        retrieved := CASE WHEN p_with_retrieved THEN m.retrieved END;
         tracked := m.tracked + m.would_count;
         hidden_guid := NULL;
         due_uid := NULL; due_guid := NULL; due_reason := NULL;
