@@ -200,13 +200,16 @@ def test_forget_user(db):
         db.set(user, on_dele="hide")
         service.session(user, retrieved={3: "none"}, device="phone",
                         auth_user="master")
-        service.intent({3: ("expunge", "dele")}, user)
+        service.intent({3: ("move", "dele")}, user)
+        service.accept_login(user=user)
+        service.download(1000, reserve=10, user=user)
         service.write(1, "record_quarantine", "seq", record="user=" + user,
                       error="wrong: " + user)
     assert db.value("SELECT pop3.forget_user(%s)", (USER,),
                     role="pop3_admin") == 2
     for table in ("maildrop", "audit", "session", "intent", "policy_history",
-                  "policy", "message", "watermark", "would_remove"):
+                  "policy", "message", "watermark", "would_remove", "login",
+                  "download"):
         text = "\n".join(str(r) for r in db.rows(
             "SELECT * FROM pop3." + table))
         assert USER not in text, table
@@ -220,7 +223,7 @@ def test_forget_user(db):
         (3, "dele", guid(3))
     assert [intent[c] for c in (
         "remote_address", "device", "auth_user", "dovecot_session", "uidl",
-        "message_id", "detail")] == [None] * 7
+        "message_id", "moved_to", "detail")] == [None] * 8
     session = db.row("SELECT * FROM pop3.session WHERE username = %s",
                      (intent.username,))
     assert session.remote_address is None and session.retr == 1
@@ -228,7 +231,8 @@ def test_forget_user(db):
                     "WHERE name = %s AND coalesce(new, old) ->> 'scope' = %s",
                     (intent.username, intent.username)) == 2
     # the others are as they were
-    assert db.value("SELECT count(*) FROM pop3.maildrop") == 1
+    for table in ("maildrop", "login", "download"):
+        assert db.values("SELECT username FROM pop3." + table) == [OTHER]
     assert db.row("SELECT * FROM pop3.audit WHERE username = %s",
                   (OTHER,)).remote_address == "192.0.2.1"
     assert db.values("SELECT scope FROM pop3.policy") == [OTHER]

@@ -547,9 +547,36 @@ def test_presets(db):
         # what hides must not fill quotas for ever
         if "hide" in (row.on_retrieve, row.on_dele):
             assert 0 < row.expire_hidden <= 30 * DAY
-    assert rows["section8"].expire_retrieved == 7 * DAY
-    assert rows["section8"].expire_unretrieved == 60 * DAY
-    assert rows["download-and-delete"].top_lines == 0
+
+
+# all that a preset sets
+PRESETS = {
+    "download-and-delete": {"on_retrieve": "delete", "top_lines": 0},
+    "section8": {"expire_retrieved": 7 * DAY, "expire_unretrieved": 60 * DAY,
+                 "notify": "yes"},
+    "leave-14-days": {"expire_retrieved": 14 * DAY,
+                      "leave_max_bytes": 1 << 30},
+    "download-once-day": {"on_retrieve": "hide", "expire_hidden": DAY},
+    "gmail": {"on_retrieve": "hide", "on_dele": "hide",
+              "expire_hidden": 30 * DAY, "view_limit": 250,
+              "download_daily": 1250 << 20},
+    "gmail-recent": {"view_window": 30 * DAY, "on_retrieve": "keep",
+                     "on_dele": "hide", "expire_hidden": 30 * DAY},
+    "qq": {"view_window": 30 * DAY, "on_dele": "hide",
+           "expire_hidden": 30 * DAY},
+    "netease-163": {"view_window": 30 * DAY, "mass_delete_percent": 50},
+    "sina": {"view_window": -1, "on_retrieve": "keep", "on_dele": "delete"},
+    "outlook": {"on_dele": "move", "move_mailbox": "POP"},
+    "zimbra": {"on_dele": "delete"},
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_this_and_nothing_else(db, name):
+    row = db.row("SELECT * FROM pop3.preset WHERE name = %s", (name,))
+    assert {c: v for c, v in row.items() if v is not None and
+            c not in ("name", "description", "source", "version")} == \
+        PRESETS[name]
 
 
 def test_the_rfcs_preset_is_what_is_built_in(db):

@@ -53,6 +53,19 @@ def test_deletion_by_a_master_user(db, service):
         [(USER, "admin", "desk")]
 
 
+def test_deletion_says_where_a_message_was_moved(db, service):
+    """Whatever the other messages of the intent are."""
+    service.intent({2: ("move", "retrieved"), 3: ("expunge", "dele"),
+                    4: ("move", "dele")},
+                   mailbox=["Trash", None, "Archive/2026 \u00fc"])
+    assert deletions(db, "uid", "action", "moved_to") == [
+        (2, "move", "Trash"), (3, "expunge", None),
+        (4, "move", "Archive/2026 \u00fc")]
+    # a name that came along with another action is none
+    service.intent({5: ("expunge", "dele")}, mailbox=["Trash"])
+    assert deletions(db, "uid", "moved_to")[-1] == (5, None)
+
+
 def test_deletion_status(db, service):
     service.remove([1])
     service.intent({2: ("move", "retrieved")})

@@ -351,8 +351,8 @@ def test_state_goes_with_the_message(db, service, event):
         (event, 9, guid(9), 900)]
 
 
-@pytest.mark.parametrize("event", ["refused", "unconfirmed", "vetoed",
-                                   "would-refuse"])
+@pytest.mark.parametrize("event", ["refused", "unconfirmed", "mass-delete",
+                                   "would-refuse", "would-mass-delete"])
 def test_other_events_change_no_state(db, service, event):
     service.session(retrieved={3: "none"})
     service.event(event, [3], reason="dele", detail="text")
@@ -406,6 +406,70 @@ def test_a_rollback_needs_the_uidnext(db, service):
 def test_an_event_needs_a_name(db, service):
     with pytest.raises(psycopg2.Error, match="an event needs a name"):
         service.event(None)
+
+
+# --- what was ever retrieved ---
+
+def retrieved(service, **args):
+    """Of the most recently used maildrop."""
+    return str(service.state(with_retrieved=True, **args)[0].retrieved)
+
+
+def test_retrieved_is_told_where_it_is_asked_for(db, service):
+    service.session(retrieved={})
+    assert retrieved(service) == "{}"
+    service.session(retrieved={3: "none", 4: "hide", 8: "none"})
+    assert retrieved(service) == "{[3,5),[8,9)}"
+    (state,) = service.state(with_retrieved=False)
+    assert state.retrieved is None
+
+
+# what happens after 3, 4, 8 and 9 were retrieved, UIDNEXT being 11
+@pytest.mark.parametrize("happens,expected", [
+    (lambda s, db: s.session(retrieved={5: "none"}, ended_by="drop"),
+     "{[3,5),[8,10)}"),
+    (lambda s, db: s.session(retrieved={5: "expunge", 6: "move"}),
+     "{[3,7),[8,10)}"),
+    # what is gone stays in it, whoever it was
+    (lambda s, db: s.remove([4, 9]), "{[3,5),[8,10)}"),
+    (lambda s, db: s.remove([4], "move"), "{[3,5),[8,10)}"),
+    (lambda s, db: s.remove([5], "hide", "dele"), "{[3,5),[8,10)}"),
+    # or not, if its UID may be another's
+    (lambda s, db: s.event("gone", [4]), "{[3,4),[8,10)}"),
+    (lambda s, db: s.event("mismatch", [3, 9]), "{[4,5),[8,9)}"),
+    (lambda s, db: (s.remove([4, 9]), s.event("mismatch", [4])),
+     "{[3,4),[8,10)}"),
+    (lambda s, db: s.event("rollback", uidnext=8), "{[3,5)}"),
+    (lambda s, db: s.event("rollback", uidnext=9), "{[3,5),[8,9)}"),
+    (lambda s, db: s.event("rollback", uidnext=1), "{}"),
+    # after a rollback nobody knows whose the UIDs of removed ones are
+    (lambda s, db: (s.remove([4]), s.event("rollback", uidnext=9)),
+     "{[3,4),[8,9)}"),
+    (lambda s, db: (s.event("rollback", uidnext=8),
+                    s.session(uidnext=21, retrieved={12: "none"})),
+     "{[3,5),[12,13)}"),
+    (lambda s, db: (s.remove([4, 8], "hide", "retrieved"),
+                    db.value("SELECT pop3.restore(%s, '{[4,5)}')", (USER,))),
+     "{[3,4),[8,10)}"),
+    (lambda s, db: (s.remove([4], "hide", "retrieved"),
+                    db.value("SELECT pop3.restore(%s)", (USER,)),
+                    s.session(retrieved={4: "none"})), "{[3,5),[8,10)}"),
+    # another message under its UID is hidden, or retrieved
+    (lambda s, db: s.intent({4: ("hide", "dele")}, guid=[guid(44)]) and
+     s.outcome(db.value("SELECT session_id FROM pop3.intent")),
+     "{[3,4),[8,10)}"),
+    (lambda s, db: s.session(retrieved={4: "none"}, guid=[guid(44)]),
+     "{[3,5),[8,10)}"),
+    (lambda s, db: s.carry(s.state()[0].maildrop_id, {3: 1, 9: 5, 6: 2}),
+     "{[1,2),[5,6)}"),
+    (lambda s, db: s.carry(s.state()[0].maildrop_id, {}), "{}"),
+    # a maildrop of the same name
+    (lambda s, db: s.session(uidvalidity=2000), "{}")])
+def test_retrieved_is_true(db, service, happens, expected):
+    service.session(uidnext=11, retrieved={
+        3: "none", 4: "none", 8: "none", 9: "none"})
+    happens(service, db)
+    assert retrieved(service) == expected
 
 
 # --- a new UIDVALIDITY ---

@@ -106,7 +106,7 @@ BEGIN
         RETURN;
     END IF;
     -- of a lost session it is not known what was sent
-    IF p_ended_by <> 'lost' AND p_auth_user IS NULL AND
+    IF p_ended_by <> 'lost' AND
        coalesce(p_download,
                 EXISTS (SELECT FROM pop3.download d
                          WHERE d.username = p_username
