@@ -2,6 +2,7 @@
 """The whole test suite, stage by stage. Each stage has a log; the last line
 sums up. Called by ./quickstart check."""
 
+import collections
 import contextlib
 import fcntl
 import glob
@@ -17,9 +18,14 @@ import threading
 import time
 import xml.etree.ElementTree
 
+from pg import find_bindir
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(TOP, "build", "check")
-JOBS = str(len(os.sched_getaffinity(0)))
+CORES = len(os.sched_getaffinity(0))
+JOBS = str(CORES)
+# Most of the time a test waits: for a timeout, a process, a client.
+WORKERS = str(3 * CORES)
 TICK = 5
 # where files are kept in memory, and how much of it must be free
 SHM = "/dev/shm"
@@ -34,6 +40,7 @@ class Stage:
         self.function = function
         self.logname = os.path.join(OUT, name.replace(" ", "-") + ".log")
         self.counts = [0, 0, 0]         # passed, failed, skipped
+        self.skips = []                 # test, reason
 
     def add(self, passed, failed, skipped):
         for i, count in enumerate((passed, failed, skipped)):
@@ -143,17 +150,23 @@ def pytest(build, *directories, asan=False, parallel=True):
         argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                 "-q", "-rfEs", "--durations=10", "--junitxml=" + results]
         if parallel and importlib.util.find_spec("xdist"):
-            # the tests of a file share hosts
-            argv += ["-n", JOBS, "--dist", "loadfile"]
+            argv += ["-p", "spread", "-n", WORKERS, "--dist", "loadgroup"]
         if os.path.exists(results):
             os.unlink(results)
         status = stage.run(
             *argv, *[os.path.join("tests", name) for name in directories],
+            PYTHONPATH=os.path.join(TOP, "tests", "lib"),
             POP3_POLICY_BUILDDIR=build.directory,
             POP3_POLICY_ASAN="yes" if asan else "no")
         if os.path.exists(results):
-            for suite in xml.etree.ElementTree.parse(results).iter(
-                    "testsuite"):
+            found = xml.etree.ElementTree.parse(results)
+            for case in found.iter("testcase"):
+                for skip in case.iter("skipped"):
+                    stage.skips.append((
+                        re.sub(r"[\[@].*", "", "%s.%s" % (
+                            case.get("classname"), case.get("name"))),
+                        " ".join(skip.get("message").split())))
+            for suite in found.iter("testsuite"):
                 total, failures, errors, skipped = (
                     int(suite.get(name)) for name in
                     ("tests", "failures", "errors", "skipped"))
@@ -202,6 +215,24 @@ def files_in_memory():
         os.close(fd)
 
 
+def versions():
+    """What the tests ran with."""
+    def ask(*argv):
+        return subprocess.check_output(argv, text=True).split()
+    return "Dovecot %s, PostgreSQL %s" % (
+        ask("dovecot", "--version")[0],
+        ask(os.path.join(find_bindir(), "postgres"), "--version")[2])
+
+
+def report_skips(stages):
+    for stage in stages:
+        skipped = collections.Counter(stage.skips)
+        for (test, reason), count in sorted(skipped.items()):
+            print("skipped in %s: %s%s: %s" % (
+                stage.name, test, "" if count == 1 else " (%d times)" % count,
+                reason))
+
+
 def run_all(stages):
     begun = time.monotonic()
     well = True
@@ -238,8 +269,10 @@ def main():
     ]
     with files_in_memory():
         well = run_all(stages)
+    report_skips(stages)
     counts = [sum(stage.counts[i] for stage in stages) for i in range(3)]
-    print("%d passed, %d failed, %d skipped" % tuple(counts))
+    summary = "%d passed, %d failed, %d skipped" % tuple(counts)
+    print("%s: %s\n%s" % (versions(), summary, summary))
     sys.exit(0 if well and counts[0] > 0 and counts[1] == 0 else 1)
 
 
