@@ -7,11 +7,9 @@
 
 import concurrent.futures
 import contextlib
-import re
 
-from client_sessions import WAYS, body, mail, received, run_client
+from client_sessions import WAYS, body, mail, received, run_client, told
 from clients import Clients
-from dovecot import PASSWORD
 from tap import Tap
 
 # Clients differ in this by kind only.
@@ -50,8 +48,19 @@ def in_use(host, users):
         pop.quit()
 
 
+@contextlib.contextmanager
+def too_soon(host, users):
+    for user in users:
+        host.set_policy(user, "login_delay", "1h")
+        host.pop3(user).quit()
+    yield
+    for user in users:
+        host.set_policy(user, "login_delay", "0")
+
+
 REFUSALS = {
     "AUTH": access_off,
+    "LOGIN-DELAY": too_soon,
     "SYS/TEMP": service_down,
     "IN-USE": in_use,
 }
@@ -72,16 +81,6 @@ class Refused:
     def row(self):
         """The cells of a line in the table."""
         return (str(self.run.status), self.told)
-
-
-def told(output, user):
-    """What a client told a person, without what is different each time."""
-    lines = [line.strip() for line in output.splitlines()
-             if line.strip() and not line.startswith(("Traceback", " ")) and
-             "Running as root" not in line and "For help" not in line]
-    text = " / ".join(lines).replace(user, "USER").replace(PASSWORD, "***")
-    text = re.sub(r" \(account default from [^)]*\)", "", text)
-    return re.sub(r"\b\d+ (second|minute)s?\b", r"N \1s", text)
 
 
 def refused(host, directory, code, users):

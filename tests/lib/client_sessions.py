@@ -16,6 +16,7 @@ from clients import Clients
 from dovecot import Failure
 from host import message
 from maildrop import Maildrop
+from owner import uidset
 from tap import Tap
 
 # The ways of clients, by the words of their configuration.
@@ -48,6 +49,7 @@ POLICIES = {
     "leave on server": {"expire_retrieved": "14d"},
     "download and delete": {"on_retrieve": "delete"},
     "hide": {"on_retrieve": "hide", "on_dele": "hide"},
+    "refuse": {"on_dele": "refuse"},
 }
 
 # How many messages come before each run of the client. fetchmail's fastuidl
@@ -69,11 +71,6 @@ def body(data):
     return data.replace(b"\r\n", b"\n").split(b"\n\n", 1)[1].rstrip(b"\n")
 
 
-def counted(counter, *names):
-    return ", ".join("%d %s" % (counter[name], name)
-                     for name in names if counter[name])
-
-
 class Run:
     """One run of the client."""
 
@@ -88,15 +85,20 @@ class Run:
 
 
 class Observation:
-    def __init__(self, runs, sent, received, stored, listed):
+    def __init__(self, user, runs, sent, received, stored, listed, retrieved):
+        self.user = user
         self.runs = runs
-        # {name: body}, {name: times}, numbers
+        # {name: body}, {name: times}
         self.sent = sent
         self.received = received
+        # numbers of messages: in the mailbox, in a new session's listing, on
+        # record as retrieved by one of the runs
         self.stored = stored
         self.listed = listed
+        self.retrieved = retrieved
 
-    def lost(self):
+    def missing(self):
+        """Messages that the client did not download."""
         return sorted(set(self.sent) - set(self.received))
 
     def again(self):
@@ -108,17 +110,33 @@ class Observation:
         """The cells of a line in the table."""
         sent = collections.Counter(name for run in self.runs
                                    for name in run.commands)
-        refused = collections.Counter(command.split(" ")[0] for run in
-                                      self.runs for command, _ in run.refused)
+        # how often is not known of a client that goes away at the first
+        refused = {command.split(" ")[0] for run in self.runs
+                   for command, _ in run.refused}
         return (
-            counted(sent, "RETR", "TOP", "DELE") +
-            ("; refused: " + counted(refused, *refused) if refused else ""),
+            ", ".join("%d %s" % (sent[name], name)
+                      for name in ("RETR", "TOP", "DELE") if sent[name]) +
+            ("; refused: " + ", ".join(sorted(refused)) if refused else ""),
             "%d of %d" % (len(self.received), len(self.sent)),
             str(sum(self.again().values()) or "none"),
-            "%d, %d" % (self.stored, self.listed),
+            "%d, %d, %d" % (self.retrieved, self.stored, self.listed),
             "%d, %d" % (max(run.connections for run in self.runs),
                         max(len(run.commands) for run in self.runs)),
-            ", ".join(str(run.status) for run in self.runs))
+            ", ".join(str(run.status) for run in self.runs),
+            # of a refused DELE, in the first run
+            *([told(self.runs[0].output, self.user)]
+              if "DELE" in refused else []))
+
+
+def told(output, user):
+    """What a client told a person of an error, without what is different each
+    time."""
+    lines = [line.strip() for line in output.replace(user, "USER").splitlines()
+             if re.match(r"(fetchmail|mpop|curl|poplib)[:.]", line) and
+             "Running as root" not in line and "For help" not in line]
+    text = " / ".join(dict.fromkeys(lines))
+    text = re.sub(r" \(account default from [^)]*\)", "", text)
+    return re.sub(r"\b\d+ (second|minute)s?\b", r"N \1s", text)
 
 
 def run_client(argv, tap):
@@ -191,8 +209,14 @@ class ClientRuns:
         return received(self._clients, self.drop.user, self.sent)
 
     def observation(self):
-        return Observation(self.runs, self.sent, self.received(),
-                           len(self.drop.stored()), len(self.drop.view()))
+        listed = len(self.drop.view())
+        self.drop.settle()
+        retrieved = set().union(*(
+            uidset(session["retrieved"])
+            for session in self.drop.host.sessions(self.drop.user)))
+        return Observation(self.drop.user, self.runs, self.sent,
+                           self.received(), len(self.drop.stored()), listed,
+                           len(retrieved))
 
 
 def observe(host, user, directory, way, policy, mails=MAIL):

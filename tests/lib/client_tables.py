@@ -16,8 +16,11 @@ from dovecot import TOP
 from host import PrivateHost
 
 PAGE = os.path.join(TOP, "doc", "clients.md")
-SESSIONS_HEAD = ("client", "it sent", "downloaded", "again", "left, listed",
+SESSIONS_HEAD = ("client", "it sent", "downloaded", "again",
+                 "retrieved, left, listed",
                  "connections, commands", "status")
+# where a client has something to tell
+REFUSED_HEAD = SESSIONS_HEAD + ("it tells",)
 REFUSALS_HEAD = ("client", "status", "it tells")
 
 
@@ -36,14 +39,14 @@ def parts():
 def documented(heading):
     """{client: cells} of the table below a heading."""
     (text,) = [text for name, text in parts() if name == heading]
-    rows = [row.strip("| ").split(" | ")
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")]
             for row in re.findall(r"^\|.*\|$", text, re.M)[2:]]
-    return {row[0]: tuple(row[1:]) for row in rows}
+    return {row[0]: tuple(cell for cell in row[1:] if cell) for row in rows}
 
 
 def heading_of(policy_or_code):
     return policy_or_code if policy_or_code in POLICIES else \
-        "refused with [%s]" % policy_or_code
+        "login refused with [%s]" % policy_or_code
 
 
 def with_table(text, head, rows):
@@ -64,9 +67,13 @@ def write():
     try:
         host.start()
         for number, policy in enumerate(POLICIES):
-            tables[policy] = (SESSIONS_HEAD, [line((way,) + observe(
+            rows = [(way,) + observe(
                 host, "u%d_%d@example.org" % (number, i), directory, way,
-                policy).row()) for i, way in enumerate(WAYS)])
+                policy).row() for i, way in enumerate(WAYS)]
+            width = max(map(len, rows))
+            tables[policy] = (
+                REFUSED_HEAD[:width],
+                [line(row + ("",) * (width - len(row))) for row in rows])
         for number, code in enumerate(REFUSALS):
             users = {way: "r%d_%d@example.org" % (number, i)
                      for i, way in enumerate(REFUSED_WAYS)}
