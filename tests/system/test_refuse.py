@@ -85,6 +85,24 @@ def test_dovecots_own_answers_stay(owner):
     assert owner.story() == []
 
 
+class Bytes(bytes):
+    """A message as it is, for Owner.append()."""
+
+    def as_bytes(self):
+        return self
+
+
+def test_mail_that_looks_like_the_reply(owner):
+    """A message that is sent in the very bytes of DELE's reply arrives as it
+    is."""
+    owner.append(Bytes(b"+OK Marked to be deleted.\r\n"))
+    with owner.raw() as raw:
+        raw.send("DELE 1", "RETR 1")
+        assert raw.line().startswith("-ERR Mail cannot be deleted")
+        assert raw.line().startswith("+OK")
+        assert raw.lines()[0] == b"+OK Marked to be deleted."
+
+
 def test_rset_and_the_end_without_quit(owner):
     owner.deliver(2)
     pop = owner.pop3()
