@@ -1,0 +1,46 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""Random users, each with random policies, deliveries and sessions, against a
+model of RFC 1939 and the policy in memory (tests/lib/model.py): every answer,
+the mailbox and the database are compared with it.
+
+POP3_POLICY_RANDOM_SESSIONS  how many sessions, else a few thousand
+POP3_POLICY_RANDOM_SEED      another seed
+
+A failure says with which seed and user it comes again, and
+tests/lib/run_random.py does that, or many more sessions.
+"""
+
+import os
+
+import pytest
+
+from dovecot import ASAN
+from random_tools import RandomHost
+from run_random import Run
+
+SESSIONS = int(os.environ.get("POP3_POLICY_RANDOM_SESSIONS",
+                              300 if ASAN else 2000))
+SEED = os.environ.get("POP3_POLICY_RANDOM_SEED", "1939")
+
+KINDS = {
+    # what the host is made of, share of the sessions
+    "sdbox": ({}, 0.7),
+    "maildir": ({"mail_format": "maildir"}, 0.15),
+    "last": ({"settings": {"pop3_enable_last": "yes"}}, 0.15),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_sessions(postgres, kind):
+    options, share = KINDS[kind]
+    host = RandomHost(pg=postgres, **options)
+    try:
+        host.start()
+        run = Run(host, "%s %s" % (SEED, kind), int(SESSIONS * share) or 1)
+        result = run.run()
+        assert result.failure is None, result.failure
+        assert result.sessions >= SESSIONS * share
+        problems = host.problems()
+        assert not problems, "in the log:\n" + "\n".join(problems)
+    finally:
+        host.cleanup()
