@@ -71,8 +71,8 @@ add_retrieved(struct pop3_policy_session *session,
 	guid_128_copy(retrieved->guid, fetched->guid);
 	retrieved->size = fetched->size;
 	retrieved->action = disposition->action;
-	if (disposition->would_action == POP3_POLICY_ACTION_EXPUNGE ||
-	    disposition->would_action == POP3_POLICY_ACTION_MOVE) {
+	if (pop3_policy_action_removes(disposition->would_action) &&
+	    !pop3_policy_action_removes(disposition->action)) {
 		would = array_append_space(&session->would);
 		would->uid = fetched->uid;
 		guid_128_copy(would->guid, fetched->guid);

@@ -282,10 +282,10 @@ static void leave_decide(struct leave *leave)
 		   POP3_POLICY_MODE_ENFORCE) {
 		leave_remove(leave, &removals);
 	} else {
-		pop3_policy_left_out_init(&left_out,
-					  pool_datastack_create());
+		pop3_policy_left_out_init(&left_out, leave->decisions->pool);
 		pop3_policy_removals_describe(session, leave->t,
-			pool_datastack_create(), &removals, &left_out);
+					      leave->decisions->pool,
+					      &removals, &left_out);
 		pop3_policy_removals_would(session, &removals);
 	}
 }

@@ -50,7 +50,6 @@ void pop3_policy_mass_judge(struct pop3_policy_session *session,
 	unsigned int deleted, unread;
 
 	session->mass_mode = POP3_POLICY_MODE_NONE;
-	array_clear(&session->mass_deleted);
 	if (mode == POP3_POLICY_MODE_NONE ||
 	    array_count(&session->dele) == 0 ||
 	    (session->drop != NULL && !session->drop->retrieved_known) ||
@@ -62,7 +61,7 @@ void pop3_policy_mass_judge(struct pop3_policy_session *session,
 		return;
 	session->mass_mode = mode;
 	session->mass_unread = unread;
-	array_append_array(&session->mass_deleted, &session->dele);
+	session->mass_deleted = deleted;
 }
 
 void pop3_policy_mass_report(struct pop3_policy_session *session)
@@ -73,10 +72,9 @@ void pop3_policy_mass_report(struct pop3_policy_session *session)
 		return;
 	event = session->mass_mode == POP3_POLICY_MODE_ENFORCE ?
 		"mass-delete" : "would-mass-delete";
-	text = t_strdup_printf("%u messages deleted, of %u unread ones in the "
-			       "view", seq_range_count(&session->mass_deleted),
-			       session->mass_unread);
+	/* which messages they are is in the intent */
+	text = t_strdup_printf("%u of %u unread messages deleted",
+			       session->mass_deleted, session->mass_unread);
 	e_info(session->event, "%s: %s", event, text);
-	pop3_policy_session_event(session, event, "mass-delete",
-				  &session->mass_deleted, 0, text);
+	pop3_policy_session_event(session, event, "mass-delete", NULL, 0, text);
 }

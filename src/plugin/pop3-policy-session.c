@@ -61,7 +61,6 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	i_array_init(&session->gone, 4);
 	i_array_init(&session->committed_intents, 4);
 	i_array_init(&session->seen, 16);
-	i_array_init(&session->mass_deleted, 16);
 
 	session->login_text = str_new(default_pool, 256);
 	login_text_build(session);
@@ -92,7 +91,6 @@ void pop3_policy_session_free(struct pop3_policy_session **_session)
 	array_free(&session->gone);
 	array_free(&session->committed_intents);
 	array_free(&session->seen);
-	array_free(&session->mass_deleted);
 	str_free(&session->login_text);
 	event_unref(&session->event);
 }

@@ -147,9 +147,9 @@ struct pop3_policy_session {
 	ARRAY_TYPE(seq_range) removed, removing;
 	unsigned int update_removed;
 	ARRAY(struct pop3_policy_would) would;
-	/* the UIDs of a mass deletion, of how many unread messages */
-	ARRAY_TYPE(seq_range) mass_deleted;
-	unsigned int mass_unread;
+	/* a mass deletion, if mass_mode says so: how many unread messages are
+	   deleted, of how many */
+	unsigned int mass_deleted, mass_unread;
 	enum pop3_policy_mode mass_mode;
 	uint32_t anchor_uid;
 	guid_128_t anchor_guid;

@@ -181,6 +181,7 @@ void test_disposition_names(void)
 		test_assert_idx(pop3_policy_action_parse(actions[i],
 							 &action) == 0, i);
 		test_assert_idx(action == (enum pop3_policy_action)i, i);
+		test_assert_idx(pop3_policy_action_removes(i) == (i >= 2), i);
 	}
 	test_assert(N_ELEMENTS(reasons) == POP3_POLICY_REASON_COUNT);
 	for (i = 0; i < N_ELEMENTS(reasons); i++) {
@@ -205,19 +206,20 @@ void test_disposition_rules(void)
 		enum pop3_policy_enforcement enforcement;
 		enum pop3_policy_yes_no hold;
 		bool hides, filters_view, removes_due, needs_intent;
+		enum pop3_policy_mode mode;
 	} tests[] = {
 		{ POP3_POLICY_ENFORCEMENT_OFF, POP3_POLICY_NO,
-		  FALSE, FALSE, FALSE, FALSE },
+		  FALSE, FALSE, FALSE, FALSE, POP3_POLICY_MODE_NONE },
 		{ POP3_POLICY_ENFORCEMENT_OFF, POP3_POLICY_YES,
-		  TRUE, FALSE, FALSE, TRUE },
+		  TRUE, FALSE, FALSE, TRUE, POP3_POLICY_MODE_NONE },
 		{ POP3_POLICY_ENFORCEMENT_OBSERVE, POP3_POLICY_NO,
-		  FALSE, FALSE, FALSE, TRUE },
+		  FALSE, FALSE, FALSE, TRUE, POP3_POLICY_MODE_OBSERVE },
 		{ POP3_POLICY_ENFORCEMENT_OBSERVE, POP3_POLICY_YES,
-		  TRUE, FALSE, FALSE, TRUE },
+		  TRUE, FALSE, FALSE, TRUE, POP3_POLICY_MODE_NONE },
 		{ POP3_POLICY_ENFORCEMENT_ENFORCE, POP3_POLICY_NO,
-		  TRUE, TRUE, TRUE, TRUE },
+		  TRUE, TRUE, TRUE, TRUE, POP3_POLICY_MODE_ENFORCE },
 		{ POP3_POLICY_ENFORCEMENT_ENFORCE, POP3_POLICY_YES,
-		  TRUE, TRUE, FALSE, TRUE },
+		  TRUE, TRUE, FALSE, TRUE, POP3_POLICY_MODE_NONE },
 	};
 	struct pop3_policy policy;
 
@@ -235,6 +237,107 @@ void test_disposition_rules(void)
 				tests[i].removes_due, i);
 		test_assert_idx(pop3_policy_needs_intent(&policy) ==
 				tests[i].needs_intent, i);
+		test_assert_idx(pop3_policy_mode(&policy) ==
+				tests[i].mode, i);
+	}
+	test_end();
+}
+
+/* A mass deletion's DELEs hide, whatever on_dele says; on_retrieve goes its
+   own way. [on_dele][on_retrieve], for what was retrieved as well */
+void test_disposition_mass_delete(void)
+{
+#define H_M "hide mass-delete"
+	static const char *const both[4] = { H_M, H_M, M_R, X_R };
+	struct pop3_policy_message_facts facts = {
+		.dele = TRUE, .mass_delete = TRUE,
+	};
+	struct pop3_policy_disposition disp;
+	struct pop3_policy policy;
+	unsigned int cell, on_retrieve;
+
+	test_begin("dispositions: mass deletion");
+	for (cell = 0; cell < 2 << 4; cell++) T_BEGIN {
+		on_retrieve = cell & 3;
+		pop3_policy_init_builtin(&policy);
+		set_num(&policy, POP3_POLICY_PARAM_ENFORCEMENT,
+			POP3_POLICY_ENFORCEMENT_ENFORCE);
+		set_num(&policy, POP3_POLICY_PARAM_ON_RETRIEVE, on_retrieve);
+		set_num(&policy, POP3_POLICY_PARAM_ON_DELE, (cell >> 2) & 3);
+		facts.retrieved = cell >> 4;
+		pop3_policy_dispose(&policy, &facts, &disp);
+		test_assert_strcmp_idx(outcome(disp.action, disp.reason),
+			facts.retrieved ? both[on_retrieve] : H_M, cell);
+		/* a hold hides by its own reason */
+		set_num(&policy, POP3_POLICY_PARAM_POP3_HOLD, POP3_POLICY_YES);
+		set_num(&policy, POP3_POLICY_PARAM_ON_DELE,
+			POP3_POLICY_ON_DELE_DELETE);
+		pop3_policy_dispose(&policy, &facts, &disp);
+		test_assert_strcmp_idx(outcome(disp.action, disp.reason),
+				       H_D, cell);
+		/* and where nothing is enforced, DELE is RFC 1939's */
+		set_num(&policy, POP3_POLICY_PARAM_POP3_HOLD, POP3_POLICY_NO);
+		set_num(&policy, POP3_POLICY_PARAM_ENFORCEMENT,
+			POP3_POLICY_ENFORCEMENT_OBSERVE);
+		pop3_policy_dispose(&policy, &facts, &disp);
+		test_assert_strcmp_idx(outcome(disp.action, disp.reason),
+				       X_D, cell);
+	} T_END;
+	test_end();
+}
+
+void test_disposition_marks_seen(void)
+{
+	static const enum pop3_policy_yes_no words[] = {
+		POP3_POLICY_NO, POP3_POLICY_YES,
+		POP3_POLICY_MARK_SEEN_AS_CONFIGURED,
+	};
+	struct pop3_policy policy;
+	unsigned int i, enforcement;
+
+	test_begin("dispositions: mark_seen");
+	pop3_policy_init_builtin(&policy);
+	test_assert(pop3_policy_marks_seen(&policy) ==
+		    POP3_POLICY_MARK_SEEN_AS_CONFIGURED);
+	for (i = 0; i < N_ELEMENTS(words); i++) {
+		set_num(&policy, POP3_POLICY_PARAM_MARK_SEEN, words[i]);
+		for (enforcement = POP3_POLICY_ENFORCEMENT_OFF;
+		     enforcement <= POP3_POLICY_ENFORCEMENT_ENFORCE;
+		     enforcement++) {
+			set_num(&policy, POP3_POLICY_PARAM_ENFORCEMENT,
+				enforcement);
+			test_assert_idx(pop3_policy_marks_seen(&policy) ==
+				(enforcement ==
+				 POP3_POLICY_ENFORCEMENT_ENFORCE ? words[i] :
+				 POP3_POLICY_MARK_SEEN_AS_CONFIGURED), i);
+		}
+	}
+	test_end();
+}
+
+void test_disposition_limits_leaving(void)
+{
+	static const struct {
+		int64_t messages, bytes;
+		bool limits;
+	} tests[] = {
+		{ POP3_POLICY_UNLIMITED, POP3_POLICY_UNLIMITED, FALSE },
+		{ 0, POP3_POLICY_UNLIMITED, TRUE },
+		{ POP3_POLICY_UNLIMITED, 0, TRUE },
+		{ 1000, 1000, TRUE },
+	};
+	struct pop3_policy policy;
+
+	test_begin("dispositions: leave limits");
+	pop3_policy_init_builtin(&policy);
+	test_assert(!pop3_policy_limits_leaving(&policy));
+	for (unsigned int i = 0; i < N_ELEMENTS(tests); i++) {
+		set_num(&policy, POP3_POLICY_PARAM_LEAVE_MAX_MESSAGES,
+			tests[i].messages);
+		set_num(&policy, POP3_POLICY_PARAM_LEAVE_MAX_BYTES,
+			tests[i].bytes);
+		test_assert_idx(pop3_policy_limits_leaving(&policy) ==
+				tests[i].limits, i);
 	}
 	test_end();
 }

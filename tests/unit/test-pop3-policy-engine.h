@@ -21,7 +21,13 @@
 	X(test_disposition_names) \
 	X(test_disposition_cells) \
 	X(test_disposition_rules) \
-	X(test_disposition_expire_days)
+	X(test_disposition_expire_days) \
+	X(test_disposition_mass_delete) \
+	X(test_disposition_marks_seen) \
+	X(test_disposition_limits_leaving) \
+	X(test_mass_delete) \
+	X(test_view_limit) \
+	X(test_view_limit_random)
 
 #define TEST_ENGINE_DECLARE(name) void name(void);
 TEST_ENGINE_FUNCTIONS(TEST_ENGINE_DECLARE)
