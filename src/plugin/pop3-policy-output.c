@@ -228,7 +228,9 @@ uoff_t pop3_policy_output_fetch_bytes(struct pop3_policy_session *session)
 
 	if (session->fetching) {
 		/* Dovecot counts a message when it ended. What is still in the
-		   buffer was not sent. */
+		   buffer was not sent, but if the kernel has room for it then
+		   it is going to be when the client is destroyed. */
+		(void)o_stream_flush(session->output);
 		flushed = session->output->offset -
 			o_stream_get_buffer_used_size(session->output);
 		if (flushed > session->fetch_offset)

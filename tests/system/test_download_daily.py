@@ -6,6 +6,7 @@ import datetime
 import poplib
 import re
 import threading
+import time
 
 import pytest
 
@@ -423,6 +424,19 @@ def test_client_drops_in_the_middle(owner, limit, end):
     assert session["fetched"] == session["retrieved"] == set()
     assert read <= session["bytes"] < int(whole)
     settled(owner, 0 if limit == "unlimited" else small + session["bytes"])
+
+
+def test_kicked_in_the_middle(owner):
+    """What the kernel took is what the client gets, to the byte."""
+    owner.deliver(BIG)
+    owner.set(download_daily="unlimited")
+    raw = owner.raw(rcvbuf=SMALL_BUFFER)
+    raw.send("RETR 5")
+    time.sleep(0.5)     # until neither side's buffers take more
+    owner.host.doveadm("kick", owner.name)
+    session = owner.ended(ended_by="kick")
+    received = len(raw.file.read())
+    assert session["bytes"] == received < len(BIG)
 
 
 def test_big_message_and_a_limit(owner):
