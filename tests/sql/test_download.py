@@ -276,9 +276,11 @@ def test_a_session_of_more_than_a_day(db, service):
     """What it sent yesterday is not counted again."""
     session = new_id()
     service.download(1000, reserve=700, session=session)
+    service.session(bytes=10, download=True)
     db.age("26 hours")
     row = service.download(1000, bytes=700, reserve=100, session=session)
     assert row.used == 0
+    assert rows(db) == 2, "its own two; the other's is deleted"
     assert used(service) == 100
     service.session(session_id=session, bytes=800, download=True)
     assert used(service) == 100

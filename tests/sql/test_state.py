@@ -351,6 +351,16 @@ def test_state_goes_with_the_message(db, service, event):
         (event, 9, guid(9), 900)]
 
 
+@pytest.mark.parametrize("event", ["gone", "mismatch"])
+def test_events_about_hidden_mail_that_was_not_retrieved(db, service, event):
+    service.session(retrieved={3: "none"})
+    service.remove([5, 6], "hide", "dele")
+    service.event(event, [5])
+    (state,) = service.state()
+    assert (state.tracked, str(state.hidden), str(state.retrieved)) == \
+        (2, "{[6,7)}", "{[3,4)}")
+
+
 @pytest.mark.parametrize("event", ["refused", "unconfirmed", "mass-delete",
                                    "would-refuse", "would-mass-delete"])
 def test_other_events_change_no_state(db, service, event):

@@ -33,6 +33,7 @@ BEGIN
      WHERE i.username = p_username AND i.state <> 'closed'
        AND i.maildrop_id = v_maildrop_id;
     RETURN QUERY
+    -- what was restored is not retrieved, until it is again
     WITH item AS (
         SELECT a.uid, a.size, a.nr
           FROM unnest(p_uid, p_size) WITH ORDINALITY a (uid, size, nr)
@@ -41,8 +42,7 @@ BEGIN
         SELECT s.uid, s.message_guid, s.size, s.retrieved_at, 0::bigint AS nr
           FROM pop3.message s
          WHERE s.maildrop_id = v_maildrop_id AND s.retrieved_at IS NOT NULL
-           AND s.hidden_at IS NULL AND s.restored_at IS NULL
-           AND NOT v_not @> s.uid
+           AND s.hidden_at IS NULL AND NOT v_not @> s.uid
         UNION ALL
         SELECT i.uid, s.message_guid, i.size, 'infinity', i.nr
           FROM item i
