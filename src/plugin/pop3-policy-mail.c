@@ -65,13 +65,18 @@ static int64_t top_lines(const struct pop3_policy_session *session)
 static void fetch_begin(struct pop3_policy_mail *pmail, bool retr,
 			struct istream **stream)
 {
+	uoff_t requested;
 	int64_t lines;
 
 	pop3_policy_output_fetch_begin(pmail->session);
 	pmail->stream = *stream;
 	i_stream_ref(pmail->stream);
 	lines = retr ? POP3_POLICY_UNLIMITED : top_lines(pmail->session);
-	if (lines != POP3_POLICY_UNLIMITED) {
+	if (lines == POP3_POLICY_UNLIMITED)
+		return;
+	requested = pop3_policy_top_requested(pmail->session->client->input);
+	if (requested <= (uoff_t)lines ||
+	    !pop3_policy_top_is_whole(*stream, requested)) {
 		pmail->cut = pop3_policy_top_create(*stream, lines);
 		*stream = pmail->cut;
 	}

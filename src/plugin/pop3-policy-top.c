@@ -2,12 +2,17 @@
 
 /* top_lines: TOP gets a message that ends early.
 
+   A TOP that asks for the whole message is a download (fetchmail reads all mail
+   so), and gets it: a shortened message would be taken for all there is, and
+   deleted.
+
    Lines are counted as they are read, in the reader's buffer: neither a long
    body nor a long line costs more than what is sent of it. What is a line, and
    where the header ends, is what Dovecot's TOP takes for it. */
 
 #include "lib.h"
 #include "istream-private.h"
+#include "str.h"
 #include "pop3-policy-top.h"
 
 struct pop3_policy_top_istream {
@@ -78,4 +83,52 @@ pop3_policy_top_create(struct istream *input, uoff_t max_lines)
 	tstream->istream.istream.seekable = FALSE;
 	return i_stream_create(&tstream->istream, input,
 			       i_stream_get_fd(input), 0);
+}
+
+bool pop3_policy_top_is_whole(struct istream *input, uoff_t lines)
+{
+	const unsigned char *data;
+	struct istream *top;
+	size_t size;
+	uoff_t offset;
+	bool whole;
+
+	if (lines == UOFF_T_MAX)
+		return TRUE;
+	top = pop3_policy_top_create(input, lines);
+	while (i_stream_read_more(top, &data, &size) > 0)
+		i_stream_skip(top, size);
+	offset = top->v_offset;
+	i_stream_unref(&top);
+	i_stream_seek(input, offset);
+	whole = i_stream_read_more(input, &data, &size) <= 0 &&
+		input->stream_errno == 0;
+	i_stream_seek(input, 0);
+	return whole;
+}
+
+uoff_t pop3_policy_top_requested(const struct istream *input)
+{
+	const struct istream_private *stream = input->real_stream;
+	const unsigned char *data = stream->buffer;
+	size_t end = stream->skip, begin;
+	uoff_t lines;
+
+	/* Dovecot took the line out of the buffer, where it still stands, or
+	   out of a copy of it. It ends in the number, or the TOP would have
+	   been refused. */
+	if (stream->buffer != stream->w_buffer) {
+		if (stream->line_str == NULL)
+			return UOFF_T_MAX;
+		data = str_data(stream->line_str);
+		end = str_len(stream->line_str);
+	}
+	while (end > 0 && (data[end-1] == '\0' || data[end-1] == '\r' ||
+			   data[end-1] == '\n'))
+		end--;
+	for (begin = end; begin > 0 && i_isdigit(data[begin-1]); begin--) ;
+	if (begin == end ||
+	    str_to_uoff(t_strndup(data + begin, end - begin), &lines) < 0)
+		return UOFF_T_MAX;
+	return lines;
 }

@@ -8,4 +8,13 @@ struct istream;
 struct istream *
 pop3_policy_top_create(struct istream *input, uoff_t max_lines);
 
+/* TRUE if the message in input ends before TOP has sent so many lines of its
+   body: then TOP sends it whole. Reads no more than TOP would send, and leaves
+   input at its beginning. */
+bool pop3_policy_top_is_whole(struct istream *input, uoff_t lines);
+
+/* How many lines a TOP asks for, which is the last line that was taken from
+   input. UOFF_T_MAX if that cannot be seen. */
+uoff_t pop3_policy_top_requested(const struct istream *input);
+
 #endif

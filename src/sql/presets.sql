@@ -20,7 +20,7 @@ VALUES ('rfc1939',
 
 INSERT INTO pop3.preset (name, description, source, on_retrieve, top_lines)
 VALUES ('download-and-delete',
-        'Retrieved mail is deleted at QUIT; TOP gives headers only, since it could fetch whole messages',
+        'Retrieved mail is deleted at QUIT; TOP shows headers only, or is a download like RETR',
         'RFC 1939, section 8 (documented)', 'delete', 0);
 
 INSERT INTO pop3.preset (name, description, source, expire_retrieved,

@@ -30,9 +30,14 @@ def top(owner, lines, number=1, **options):
     (5, 3, 3),
     (5, 5, 5),
     (5, 6, 5),
-    (5, FETCHMAIL_LINES, 5),
+    (5, 19, 5),
+    (5, 20, 20),
+    (5, 21, 20),
+    (5, FETCHMAIL_LINES, 20),
+    (5, 18446744073709551615, 20),
     (0, 0, 0),
-    (0, 10, 0),
+    (0, 19, 0),
+    (0, FETCHMAIL_LINES, 20),
     (1, 1, 1),
     ("unlimited", 12, 12),
     (20, FETCHMAIL_LINES, 20),
@@ -54,13 +59,29 @@ def test_top_is_announced(owner):
 
 def test_cut_top_is_not_fetched(owner):
     owner.set(top_lines="5", on_retrieve="delete")
-    owner.deliver(numbered(6))
+    owner.deliver(numbered(7))
     with owner.pop3() as pop:
-        pop.top(1, FETCHMAIL_LINES)
+        pop.top(1, 6)
     session = owner.ended(top=1)
     assert session["fetched"] == session["retrieved"] == set()
     assert owner.uids() == [1]
     assert owner.story() == []
+
+
+def test_top_that_asks_for_all_is_a_download(owner):
+    """fetchmail reads mail so, and deletes what it has read: it must not take
+    a shortened message for the whole."""
+    owner.set(top_lines="0", on_retrieve="delete")
+    owner.deliver(numbered(7), numbered(7))
+    with owner.pop3() as pop:
+        whole = pop.retr(1)[1]
+        pop.rset()
+        assert pop.top(1, FETCHMAIL_LINES)[1] == whole
+        pop.rset()
+        assert pop.top(1, 7)[1] == whole
+    session = owner.ended(retr=1, top=2)
+    assert session["fetched"] == session["retrieved"] == {1}
+    assert owner.uids() == [2]
 
 
 def test_top_that_shows_all_is_fetched(owner):
@@ -108,7 +129,7 @@ def test_retr_is_not_cut(owner):
 def test_lines_with_dots(owner):
     owner.set(top_lines="3")
     owner.deliver(b"Subject: Message 1\r\n\r\n.\r\n..\r\n.x\r\n.\r\n")
-    assert top(owner, 9)[1] == [b".", b"..", b".x"]
+    assert top(owner, 3)[1] == [b".", b"..", b".x"]
 
 
 @pytest.mark.parametrize("header", [
@@ -119,7 +140,7 @@ def test_lines_with_dots(owner):
 def test_headers(owner, header):
     owner.set(top_lines="1")
     owner.append(Bytes(header + b"\r\nfirst\r\n\r\nthird\r\n"))
-    assert top(owner, 9)[1] == [b"first"]
+    assert top(owner, 2)[1] == [b"first"]
 
 
 class Bytes(bytes):
@@ -162,8 +183,7 @@ def test_big_message_is_not_read(owner, host):
                                 owner.name).group(1)
         before = read_bytes(pid)
         for _ in range(50):
-            assert pop.top(1, FETCHMAIL_LINES)[1][-2:] == [
-                b"line 1", b"line 2"]
+            assert pop.top(1, 3)[1][-2:] == [b"line 1", b"line 2"]
         assert read_bytes(pid) - before < 50 * 100 * 1024
     owner.ended(top=51)
 
@@ -187,14 +207,14 @@ def test_not_enforced(owner, enforcement):
 def test_hold(owner):
     owner.set(top_lines="5", pop3_hold="yes")
     owner.deliver(numbered(20))
-    assert len(top(owner, FETCHMAIL_LINES)[1]) == 5
+    assert len(top(owner, 19)[1]) == 5
 
 
 def test_pipelined(owner):
     owner.set(top_lines="1")
     owner.deliver(numbered(3), numbered(1), numbered(3))
     with owner.raw() as raw:
-        raw.send("TOP 1 9", "TOP 2 9", "RETR 3", "TOP 3 0", "QUIT")
+        raw.send("TOP 1 2", "TOP 2 9", "RETR 3", "TOP 3 0", "QUIT")
         found = []
         for _ in range(4):
             assert raw.line().startswith("+OK")

@@ -9,6 +9,8 @@
 #include "test-common.h"
 #include "pop3-policy-top.h"
 
+#include <unistd.h>
+
 /* Read all of the cut message. The input grows by `step' bytes at a time, the
    reader takes at most `take' of what there is. */
 static const char *
@@ -125,10 +127,93 @@ static void test_top_reads_no_more(void)
 	test_end();
 }
 
+static void test_top_is_whole(void)
+{
+	static const struct {
+		const char *message;
+		uoff_t lines;
+		bool whole;
+	} tests[] = {
+		{ "A: b\r\n\r\n1\r\n2\r\n", 0, FALSE },
+		{ "A: b\r\n\r\n1\r\n2\r\n", 1, FALSE },
+		{ "A: b\r\n\r\n1\r\n2\r\n", 2, TRUE },
+		{ "A: b\r\n\r\n1\r\n2\r\n", 3, TRUE },
+		{ "A: b\r\n\r\n1\r\n2\r\n", UOFF_T_MAX - 1, TRUE },
+		{ "A: b\r\n\r\n1\r\n2\r\n", UOFF_T_MAX, TRUE },
+		{ "A: b\n\n1\n2", 1, FALSE },
+		{ "A: b\n\n1\n2", 2, TRUE },
+		{ "A: b\n\n", 0, TRUE },
+		{ "A: b\n", 0, TRUE },
+		{ "", 0, TRUE },
+	};
+	unsigned int i;
+
+	test_begin("top is whole");
+	for (i = 0; i < N_ELEMENTS(tests); i++) {
+		struct istream *input = test_istream_create(tests[i].message);
+
+		test_assert_idx(pop3_policy_top_is_whole(input,
+			tests[i].lines) == tests[i].whole, i);
+		test_assert_idx(input->v_offset == 0, i);
+		i_stream_unref(&input);
+	}
+	test_end();
+}
+
+static void test_top_requested(void)
+{
+	static const struct {
+		const char *input;
+		uoff_t lines;
+	} tests[] = {
+		{ "TOP 1 0\r\n", 0 },
+		{ "TOP 1 99999999\r\n", 99999999 },
+		{ "TOP 1 7\n", 7 },
+		{ "top 12   34\r\nTOP 5 6\r\n", 34 },
+		{ "TOP 1 18446744073709551615\r\n", UOFF_T_MAX },
+		/* never asked like this, but nothing is read beyond it */
+		{ "9\n", 9 },
+		{ "\r\n", UOFF_T_MAX },
+		{ "TOP 1 99999999999999999999\r\n", UOFF_T_MAX },
+	};
+	struct istream *input;
+	char *line;
+	unsigned int i, copied;
+
+	test_begin("top requested");
+	for (i = 0; i < N_ELEMENTS(tests); i++) for (copied = 0; copied < 2;
+						     copied++) {
+		/* with a buffer of its own the line is not copied */
+		int fd[2];
+		size_t len = strlen(tests[i].input);
+
+		if (pipe(fd) < 0 ||
+		    write(fd[1], tests[i].input, len) != (ssize_t)len)
+			i_fatal("pipe failed: %m");
+		i_close_fd(&fd[1]);
+		input = copied == 1 ?
+			i_stream_create_from_data(tests[i].input, len) :
+			i_stream_create_fd(fd[0], 1024);
+		line = i_stream_read_next_line(input);
+		test_assert_idx(line != NULL, i);
+		/* as Dovecot does */
+		line = line == NULL ? NULL : strchr(line, ' ');
+		if (line != NULL)
+			*line = '\0';
+		test_assert_idx(pop3_policy_top_requested(input) ==
+				tests[i].lines, i);
+		i_stream_unref(&input);
+		i_close_fd(&fd[0]);
+	}
+	test_end();
+}
+
 int main(void)
 {
 	static void (*const test_functions[])(void) = {
 		test_top,
+		test_top_is_whole,
+		test_top_requested,
 		test_top_reads_no_more,
 		NULL
 	};
