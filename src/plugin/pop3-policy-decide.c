@@ -109,6 +109,15 @@ decide(struct pop3_policy_session *session,
 		add_retrieved(session, fetched, &disposition);
 }
 
+/* FALSE if others removed it since the view was made. */
+static bool is_there(struct mailbox_transaction_context *t, uint32_t uid)
+{
+	uint32_t seq;
+
+	return mail_index_lookup_seq(t->view, uid, &seq) &&
+		!mail_index_is_expunged(t->view, seq);
+}
+
 void pop3_policy_decide(struct pop3_policy_session *session,
 			struct mailbox_transaction_context *t,
 			struct pop3_policy_decisions *decisions)
@@ -117,7 +126,7 @@ void pop3_policy_decide(struct pop3_policy_session *session,
 	ARRAY_TYPE(seq_range) rest;
 	struct seq_range_iter iter;
 	unsigned int n = 0;
-	uint32_t uid, seq;
+	uint32_t uid;
 
 	array_clear(&decisions->removals);
 	array_clear(&decisions->leaving);
@@ -134,14 +143,15 @@ void pop3_policy_decide(struct pop3_policy_session *session,
 	array_foreach(&session->fetched, fetched) {
 		if (!pop3_policy_output_confirmed(session, fetched))
 			continue;
-		if (mail_index_lookup_seq(t->view, fetched->uid, &seq) &&
-		    !mail_index_is_expunged(t->view, seq))
+		if (is_there(t, fetched->uid))
 			decide(session, decisions, fetched->uid, fetched);
 		seq_range_array_remove(&rest, fetched->uid);
 	}
 	seq_range_array_iter_init(&iter, &rest);
-	while (seq_range_array_iter_nth(&iter, n++, &uid))
-		decide(session, decisions, uid, NULL);
+	while (seq_range_array_iter_nth(&iter, n++, &uid)) {
+		if (is_there(t, uid))
+			decide(session, decisions, uid, NULL);
+	}
 
 	if (mailbox_is_readonly(session->box)) {
 		array_clear(&decisions->removals);

@@ -184,16 +184,13 @@ int pop3_policy_due_remove(struct pop3_policy_session *session)
 {
 	ARRAY_TYPE(pop3_policy_removal) removals;
 	ARRAY_TYPE(seq_range) uids;
-	bool observe = pop3_policy_num(session->policy,
-				       POP3_POLICY_PARAM_ENFORCEMENT) ==
-		POP3_POLICY_ENFORCEMENT_OBSERVE;
 	pool_t pool;
 	int ret = 0;
 
 	/* A master user looks after the mailbox, nothing more. */
 	if (pop3_policy_session_is_master(session) ||
 	    mailbox_is_readonly(session->box) ||
-	    (!observe && !pop3_policy_removes_due(session->policy)))
+	    pop3_policy_mode(session->policy) == POP3_POLICY_MODE_NONE)
 		return 0;
 
 	pool = pool_alloconly_create("pop3-policy due", 4096);

@@ -42,6 +42,7 @@ DECLARE
     v_retrieved int8multirange;
     v_retrievals bigint := 0;
     v_new bigint := 0;
+    v_gone bigint := 0;
     v_event text;
     v_chain uuid;
     v_seq bigint;
@@ -161,12 +162,26 @@ BEGIN
         SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM retrieve;
     END IF;
 
+    -- Where no intent was needed nothing else tells that state is void.
+    IF NOT isempty(coalesce(p_removed, '{}')) THEN
+        DELETE FROM pop3.message s
+         USING unnest(p_removed) r
+         WHERE s.maildrop_id = m.maildrop_id AND s.uid >= lower(r)
+           AND s.uid < upper(r);
+        GET DIAGNOSTICS v_gone = ROW_COUNT;
+        DELETE FROM pop3.would_remove w
+         USING unnest(p_removed) r
+         WHERE w.maildrop_id = m.maildrop_id AND w.uid >= lower(r)
+           AND w.uid < upper(r);
+    END IF;
+
     IF cardinality(p_would_uid) > 0 THEN
         INSERT INTO pop3.would_remove AS w
                (maildrop_id, uid, message_guid, size, reason)
         SELECT m.maildrop_id, a.uid, a.guid, a.size, a.reason
           FROM unnest(p_would_uid, p_would_guid, p_would_size, p_would_reason)
                a (uid, guid, size, reason)
+         WHERE NOT a.uid <@ coalesce(p_removed, '{}')
          ORDER BY a.uid
         ON CONFLICT (maildrop_id, uid) DO UPDATE
            SET message_guid = excluded.message_guid, size = excluded.size,
@@ -224,8 +239,11 @@ BEGIN
 
     UPDATE pop3.maildrop d
        SET uidnext = greatest(d.uidnext, p_uidnext, p_uidnext_end),
-           messages = coalesce(p_messages, d.messages),
-           tracked = d.tracked + v_new,
+           -- of overlapping sessions the one that saw more knows
+           messages = CASE WHEN p_messages IS NULL OR
+                                p_uidnext_end < d.uidnext
+                           THEN d.messages ELSE p_messages END,
+           tracked = d.tracked + v_new - v_gone,
            anchor_uid = CASE WHEN p_anchor_guid IS NULL THEN d.anchor_uid
                              ELSE p_anchor_uid END,
            anchor_guid = coalesce(p_anchor_guid, d.anchor_guid),
