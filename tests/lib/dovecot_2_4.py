@@ -57,6 +57,7 @@ VARIABLES = {
     "pop3_uidl_format": {"u": "uid", "v": "uidvalidity", "g": "guid",
                          "f": "filename", "m": "md5"},
     "pop3_logout_format": {"o": "output"},
+    "auth_username_format": {"n": "user | username"},
 }
 
 
@@ -115,6 +116,8 @@ def _plugin_setting(name, value):
     if name == "quota":
         driver, title = value.split(":")
         return 'quota "%s" {\n  driver = %s\n}\n' % (title, driver)
+    if name == "quota_rule":
+        return setting("quota_storage_size", value.partition("*:storage=")[2])
     return setting(name, value)
 
 
