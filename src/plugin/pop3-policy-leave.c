@@ -19,24 +19,14 @@ struct leave {
 	ARRAY(struct pop3_policy_retrieved *) by_uid;
 };
 
-/* What this session retrieved and leaves in the view counts. */
-static bool leave_counts(const struct leave *leave,
-			 const struct pop3_policy_retrieved *retrieved)
-{
-	const struct pop3_policy_maildrop *drop = leave->session->drop;
-
-	return !seq_range_exists(&leave->except, retrieved->uid) &&
-		(drop == NULL ||
-		 !seq_range_exists(&drop->spared, retrieved->uid));
-}
-
+/* What this session retrieved and leaves in the view. */
 static unsigned int leave_count(const struct leave *leave)
 {
 	const struct pop3_policy_retrieved *retrieved;
 	unsigned int count = 0;
 
 	array_foreach(&leave->session->retrieved, retrieved) {
-		if (leave_counts(leave, retrieved))
+		if (!seq_range_exists(&leave->except, retrieved->uid))
 			count++;
 	}
 	return I_MIN(count, POP3_POLICY_MAX_ITEMS);
@@ -48,7 +38,7 @@ static void leave_append_items(const struct leave *leave, string_t *text,
 	const struct pop3_policy_retrieved *retrieved;
 
 	array_foreach(&leave->session->retrieved, retrieved) {
-		if (!leave_counts(leave, retrieved))
+		if (seq_range_exists(&leave->except, retrieved->uid))
 			continue;
 		if (count-- == 0)
 			break;
