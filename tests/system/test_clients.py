@@ -4,7 +4,7 @@ sessions one after the other are in test_client_sessions.py."""
 
 import pytest
 
-from client_sessions import ClientRuns
+from client_sessions import WAYS, ClientRuns
 
 KEEPING = ("fetchmail keep", "fetchmail keep, fastuidl", "mpop keep on",
            "poplib, RETR of new")
@@ -80,6 +80,35 @@ def test_restored_mail(host, user, start, way):
     client.run()
     remembers = way == "poplib, RETR of new"
     assert client.received() == {**once(4), "mail2": 1 if remembers else 2}
+
+
+@pytest.mark.parametrize("way", KEEPING)
+def test_fastuidl_and_view_limit(host, user, start, way):
+    """As many new messages as are shown come with each run, and none is
+    overlooked. A client that searches by halves finds where they begin."""
+    host.set_policy(user, "view_limit", "5")
+    client = start(way)
+    client.deliver(12)
+    for count in (5, 10, 12):
+        assert client.run().status == 0
+        assert client.received() == once(count)
+    client.deliver(1)
+    client.run()
+    client.run()
+    assert client.received() == once(13)
+
+
+@pytest.mark.parametrize("way", [
+    way for way in WAYS if "fetchmail" in way])
+def test_top_lines(host, user, start, way):
+    """fetchmail's TOP of all lines is no look at the first ones: a message
+    without its body would be lost with its DELE."""
+    host.set_policies(user, preset="download-and-delete")
+    client = start(way)
+    client.deliver(3)
+    assert client.run().status == 0
+    assert client.received() == once(3)
+    assert client.drop.uids() == []
 
 
 def test_two_clients_leave(start):
