@@ -7,6 +7,7 @@
 #include "mail-storage-private.h"
 #include "pop3-policy-identity.h"
 #include "pop3-policy-move.h"
+#include "pop3-policy-quota.h"
 #include "pop3-policy-seen.h"
 #include "pop3-policy-session.h"
 
@@ -246,7 +247,9 @@ int pop3_policy_move_commit(struct pop3_policy_move *move,
 		if (removal->action == POP3_POLICY_ACTION_MOVE)
 			hash_table_update(missing, key, removal);
 	}
+	pop3_policy_quota_move_begin(t->box, move->target);
 	ret = move_locked(move, t, removals, missing, intents, error_r);
+	pop3_policy_quota_move_end(t->box);
 	hash_table_destroy(&missing);
 	file_lock_free(&lock);
 	return ret;
