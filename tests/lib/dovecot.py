@@ -18,7 +18,7 @@ import time
 import weakref
 
 from dovecot_files import (
-    BUILD, MAIL_GROUP, MAIL_USER, PASSWORD, TOP, DovecotFiles, Failure,
+    ASAN, BUILD, MAIL_GROUP, MAIL_USER, PASSWORD, TOP, DovecotFiles, Failure,
     dovecot_version, shipped_config, work_directory)
 
 PR_SET_PDEATHSIG = 1
