@@ -15,6 +15,8 @@
 #include "str.h"
 #include "pop3-policy-top.h"
 
+#include <ctype.h>
+
 struct pop3_policy_top_istream {
 	struct istream_private istream;
 
