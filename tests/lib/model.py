@@ -11,26 +11,14 @@ away from it, or past it, see SPAN.
 """
 
 import datetime
+import os
 import re
 
-NEVER = -1
-DAY = 86400
+from model_policy import BUILTIN, HIDE, MOVE, NEVER
+from model_record import Record
+
 # All spans of time are multiples of it; a model lives much shorter.
 SPAN = 600
-
-# The parameters that the model knows, with their built-in values.
-BUILTIN = {
-    "enforcement": "observe", "pop3_access": "on", "view_since": NEVER,
-    "view_window": NEVER, "on_retrieve": "keep", "on_dele": "delete",
-    "expire_retrieved": NEVER, "expire_unretrieved": NEVER,
-    "expire_hidden": NEVER, "pop3_hold": "no",
-}
-
-# by strength
-NONE, HIDE, MOVE, EXPUNGE = range(4)
-ACTION_NAMES = ["none", "hide", "move", "expunge"]
-ACTIONS = {"keep": NONE, "hide": HIDE, "move": MOVE, "delete": EXPUNGE,
-           "refuse": NONE}
 
 
 def day(time):
@@ -88,8 +76,10 @@ class Message:
         length = self.size - len(self.data)
         prefix, rest = got[:length], got[length:]
         if rest != wanted:
-            return "UID %d: %r instead of %r" % (
-                self.uid, rest[:300], wanted[:300])
+            at = len(os.path.commonprefix([rest, wanted]))
+            return "UID %d, %d octets instead of %d, from %d on %r, not %r" % (
+                self.uid, len(rest), len(wanted), at, rest[at:at + 80],
+                wanted[at:at + 80])
         if self.prefix is None:
             if not re.fullmatch(rb"(?:(?:Return-Path|Delivered-To|Received): "
                                 rb"[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*",
@@ -102,63 +92,6 @@ class Message:
         return None
 
 
-class State:
-    """A row of pop3.message."""
-
-    def __init__(self):
-        self.retrieved_at = self.hidden_at = self.restored_at = None
-        self.count = 0
-        self.reason = None
-
-
-class Record:
-    """What the database knows of the maildrop."""
-
-    def __init__(self):
-        self.known = False
-        self.uidnext = 1
-        self.messages = None
-        self.anchor = 0
-        self.rows = {}
-        self.would = {}
-        self.watermarks = []            # (time, UIDNEXT), oldest first
-        self.view_since = None          # (value, UID)
-        self.view_window = None         # (value, UID)
-        self.imap_used_at = None
-        self.ever_retrieved = set()
-
-    def hidden(self):
-        return {uid for uid, row in self.rows.items()
-                if row.hidden_at is not None}
-
-    def uidnext_at(self, time):
-        """UIDs below it arrived before that time; None if nothing did."""
-        found = [uidnext for at, uidnext in self.watermarks if at <= time]
-        return found[-1] if found else None
-
-    def age(self, by):
-        def earlier(time):
-            return None if time is None else time - by
-        for row in self.rows.values():
-            row.retrieved_at = earlier(row.retrieved_at)
-            row.hidden_at = earlier(row.hidden_at)
-            row.restored_at = earlier(row.restored_at)
-        self.watermarks = [(at - by, uidnext)
-                           for at, uidnext in self.watermarks]
-        self.imap_used_at = earlier(self.imap_used_at)
-        self.view_since = None
-
-    def row(self, uid):
-        return self.rows.setdefault(uid, State())
-
-    def forget(self, uids):
-        """Messages that somebody else removed."""
-        for uid in uids:
-            self.rows.pop(uid, None)
-            self.would.pop(uid, None)
-        self.ever_retrieved.difference_update(uids)
-
-
 class Model:
     """user: name. site: the site's values."""
 
@@ -167,6 +100,9 @@ class Model:
         self.messages = {}              # UID: Message
         self.uidnext = 1
         self.removed = {}               # UID: Message that is gone
+        self.sizes = {}                 # UID: octets
+        self.others = {}                # other mailbox: {GUID: its flags}
+        self.unsure_moves = set()       # GUIDs, see Message.unsure
         self.gone_by_policy = {}        # UID: reason, where an intent is due
         self.record = Record()
         # values by scope, the most specific one last
@@ -203,12 +139,27 @@ class Model:
 
     def delivered(self, message):
         self.messages[message.uid] = message
+        self.sizes[message.uid] = message.size
         self.uidnext = message.uid + 1
 
     def expunge(self, uids):
         """Messages leave INBOX, by whomever."""
         for uid in uids:
             self.removed[uid] = self.messages.pop(uid)
+
+    def move(self, uids, mailbox, seen=()):
+        """Messages go to another mailbox. seen: those that get \\Seen."""
+        if not uids:
+            return
+        target = self.others.setdefault(mailbox, {})
+        for uid in uids:
+            message = self.messages[uid]
+            if message.unsure:
+                self.unsure_moves.add(message.guid)
+            if message.guid not in target:
+                target[message.guid] = set(message.flags) | (
+                    {"\\Seen"} if uid in seen else set())
+        self.expunge(uids)
 
     def imap_used(self, now):
         record = self.record
@@ -237,7 +188,10 @@ class Model:
         """{UID: reason} of what the database says is due at a login."""
         found = {}
         for uid, row in self.record.rows.items():
-            if reached(row.hidden_at, policy["expire_hidden"], now):
+            if row.reason == "mass-delete":
+                if reached(row.hidden_at, policy["mass_delete_hold"], now):
+                    found[uid] = "mass-delete"
+            elif reached(row.hidden_at, policy["expire_hidden"], now):
                 found[uid] = "expired-hidden"
             elif reached(row.retrieved_at, policy["expire_retrieved"], now):
                 found[uid] = "expired-retrieved"
@@ -276,7 +230,8 @@ class Model:
         limit = policy["expire_unretrieved"]
         fresh = {uid for uid, row in self.record.rows.items()
                  if row.restored_at is not None and
-                 row.restored_at > now - limit}
+                 row.restored_at > now - limit or
+                 row.reason == "mass-delete"}
         return [uid for uid in self.messages if uid < before and
                 uid not in self.record.ever_retrieved and uid not in fresh]
 
@@ -311,6 +266,7 @@ class Model:
                 if row.retrieved_at is None:
                     row.retrieved_at = now
                 row.count += 1
+                row.size = self.sizes[uid]
                 row.restored_at = None
         for uid, reason in session.would.items():
             record.would[uid] = reason
@@ -350,10 +306,14 @@ class Model:
         for uid, action, reason in removals:
             if action == HIDE:
                 row = record.row(uid)
-                if row.hidden_at is None:
+                held = row.reason == "mass-delete"
+                if row.hidden_at is None or \
+                   reason == "mass-delete" and not held:
                     row.hidden_at = now
+                row.size = self.sizes[uid]
                 row.restored_at = None
-                row.reason = reason
+                if not held:
+                    row.reason = reason
             else:
                 record.rows.pop(uid, None)
                 record.would.pop(uid, None)
@@ -362,47 +322,3 @@ class Model:
 def reached(time, limit, now):
     """Was it so long ago?"""
     return time is not None and limit != NEVER and now - time >= limit
-
-
-def dispose(policy, dele, retrieved, spared):
-    """What becomes of a message at UPDATE: (action, reason), and what
-    enforcement=observe records: (action, reason)."""
-    held = policy["pop3_hold"] == "yes"
-
-    def strongest(rules):
-        action, reason = NONE, None
-        for rule_action, rule_reason in rules:
-            if held:
-                rule_action = min(rule_action, HIDE)
-            if rule_action > action:
-                action, reason = rule_action, rule_reason
-        return action, reason
-
-    rules = []
-    if dele:
-        rules.append((ACTIONS[policy["on_dele"]], "dele"))
-    if retrieved and not spared:
-        rules.append((ACTIONS[policy["on_retrieve"]], "retrieved"))
-    enforced = strongest(rules)
-    if policy["enforcement"] == "enforce":
-        return enforced, (NONE, None)
-    plain = strongest([(EXPUNGE, "dele")] if dele else [])
-    if policy["enforcement"] == "observe" and enforced[0] != plain[0]:
-        return plain, enforced
-    return plain, (NONE, None)
-
-
-def capabilities(policy):
-    """What CAPA tells of a policy (RFC 2449)."""
-    held = policy["pop3_hold"] == "yes"
-    if policy["enforcement"] == "off" and not held:
-        return []
-    limits = [policy["expire_retrieved"], policy["expire_unretrieved"]]
-    if policy["on_retrieve"] == "delete":
-        limits.append(0)
-    elif policy["on_retrieve"] == "hide":
-        limits.append(policy["expire_hidden"])
-    limits = [limit for limit in limits if limit != NEVER]
-    if policy["enforcement"] != "enforce" or held or not limits:
-        return ["EXPIRE NEVER"]
-    return ["EXPIRE %d" % (min(limits) // DAY)]

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
-"""A POP3 session in the model: RFC 1939's commands on a fixed view, and what
-QUIT makes of them under the policy."""
+"""A POP3 session in the model: RFC 1939's commands on a fixed view.
+model_ends.py has what QUIT makes of them under the policy."""
 
 import re
 
-from model import ACTION_NAMES, EXPUNGE, MOVE, capabilities, dispose
+from model_ends import Ends
+from model_policy import EXPUNGE, NEVER, capabilities
 
 # Dovecot ends the session behind one more in a row.
 MAX_BAD_COMMANDS = 20
@@ -14,17 +15,20 @@ MAX_LINES = (1 << 64) - 2
 
 class Reply:
     """status: "+OK" or "-ERR". text: what must follow it, behind a space;
-    None: anything. lines: the lines of a multi-line reply. message, top: a
-    RETR, or a TOP with so many lines. end: the server closes then."""
+    None: anything. begins: how the text must begin. lines: the lines of a multi-line reply. message, top: a
+    RETR, or a TOP with so many lines. end: the server closes then. good: an
+    -ERR that does not count as a bad command."""
 
     def __init__(self, status="+OK", text=None, lines=None, message=None,
-                 top=None, end=False):
+                 top=None, end=False, begins=None, good=False):
         self.status = status
         self.text = text
         self.lines = lines
         self.message = message
         self.top = top
         self.end = end
+        self.begins = begins
+        self.good = good
 
     def problem(self, line, lines):
         """What is wrong with an answer: its first line, and the lines of a
@@ -32,6 +36,8 @@ class Reply:
         status, _, text = line.partition(" ")
         if status != self.status:
             return "%s instead of %s" % (line, self.status)
+        if self.begins is not None and not text.startswith(self.begins):
+            return "%s instead of %s %s" % (line, self.status, self.begins)
         if self.text is not None and text != self.text:
             return "%s instead of %s %s" % (line, self.status, self.text)
         if self.message is not None:
@@ -51,14 +57,15 @@ def error(end=False):
     return Reply("-ERR", end=end)
 
 
-class Session:
+class Session(Ends):
     """A login of the model's user. name: Dovecot's id of the session. now:
     the time of the login. refusal is the response code of a login that is
     refused, else None."""
 
     def __init__(self, model, name, now, master=None, uidvalidity=None,
-                 last=False):
+                 last=False, clock=None):
         self.model = model
+        self.clock = clock or (lambda: now)
         self.name = name
         self.started = now
         self.master = master
@@ -71,6 +78,7 @@ class Session:
         self.would = {}
         self._due_would = {}
         self.retrieved = []             # (UID, action)
+        self._mass = None
         self.removed = set()
         self.update_removed = 0
         self.anchor = None
@@ -88,9 +96,21 @@ class Session:
         self._highest_expunged = 0
         # known to the database before
         self.drop_known = model.record.known
+        self._tracked = bool(model.record.rows or model.record.would)
+        self._would_before = set(model.record.would)
+        # what was ever retrieved is only asked for where it matters
+        asks = self.policy["view_limit"] != NEVER or \
+            self.policy["mass_delete_percent"] != NEVER
+        self._retrieved_known = asks or not model.record.known
+        self._ever_retrieved = set(model.record.ever_retrieved) \
+            if asks else set()
+        self._gone_uids = []
+        self.refused_dele, self.refused_fetch = set(), set()
+        self.would_refuse_fetch = None
+        self.download_asked = False
         self.spared = {uid for uid, row in model.record.rows.items()
                        if row.restored_at is not None}
-        self.refusal = self._refuse()
+        self.refusal = self._refuse(now)
         if self.refusal is None:
             self._prepare(now)
         else:
@@ -99,14 +119,28 @@ class Session:
 
     # --- login ---
 
-    def _refuse(self):
-        if self.policy["pop3_access"] == "off":
-            if self.policy["enforcement"] == "enforce":
-                self.audit.append(("refused", None, "pop3-access", None))
-                return "AUTH"
-            if self.policy["enforcement"] == "observe":
-                self.audit.append(("would-refuse", None, "pop3-access", None))
+    def _refuse(self, now):
+        """The response code of a refusal, or None."""
+        policy, record = self.policy, self.model.record
+        enforcement = policy["enforcement"]
+        if enforcement == "off":
+            return None
+        if policy["pop3_access"] == "off" and \
+           self._rule_acts("pop3-access"):
+            return "AUTH"
+        if policy["login_delay"] and not self.master:
+            wait = record.accepted_at is not None and \
+                now - record.accepted_at < policy["login_delay"]
+            if wait and self._rule_acts("login-delay"):
+                return "LOGIN-DELAY"
+            record.accepted_at = now
         return None
+
+    def _rule_acts(self, reason):
+        acts = self.policy["enforcement"] == "enforce"
+        self.audit.append(("refused" if acts else "would-refuse", None,
+                           reason, None))
+        return acts
 
     def _prepare(self, now):
         model, record, policy = self.model, self.model.record, self.policy
@@ -120,10 +154,11 @@ class Session:
             due = model.due(policy, now)
             view_from = model.view_from(policy, now)
             # the anchor is looked for only where it matters
-            missing = bool(hidden or view_from > 1 or before > 1) and \
+            missing = bool(hidden or view_from > 1 or before > 1 or
+                           self._ever_retrieved) and \
                 record.anchor not in model.messages
             before = model.trusted(before)
-            gone = self._gone()
+            gone = self._gone_uids = self._gone()
             for uid in gone:
                 due.pop(uid, None)
             unretrieved = model.due_unretrieved(policy, now, before)
@@ -136,7 +171,7 @@ class Session:
         if enforce or policy["pop3_hold"] == "yes":
             shown -= hidden
         if enforce:
-            shown = {uid for uid in shown if uid >= view_from}
+            shown = self._limit({uid for uid in shown if uid >= view_from})
         self.view = [model.messages[uid] for uid in sorted(shown)]
         self.uidnext = model.uidnext
         self.count = len(model.messages)
@@ -146,6 +181,12 @@ class Session:
                              for number, message in enumerate(self.view, 1)
                              if "\\Seen" in message.flags}
         self._last = max(self._seen_before, default=0)
+
+    def _limit(self, shown):
+        """view_limit: the oldest of those that were never retrieved."""
+        limit = self.policy["view_limit"]
+        new = sorted(shown - self._ever_retrieved)
+        return shown if limit == NEVER else shown - set(new[limit:])
 
     def _gone(self):
         """Messages with state that somebody else removed, if the number of
@@ -198,18 +239,6 @@ class Session:
                         record.anchor in removed):
             self.anchor = highest
 
-    def _remove(self, removals, now):
-        """Do what an intent says that is durable now."""
-        self.audit += [("intent", ACTION_NAMES[action], reason, uid)
-                       for uid, action, reason in removals]
-        if removals:
-            self.audit.append(("committed", None, None, None))
-        gone = {uid: reason for uid, action, reason in removals
-                if action >= MOVE}
-        self.model.expunge(gone)
-        self.model.gone_by_policy.update(gone)
-        self.model.commit(removals, now)
-
     # --- commands ---
 
     def uidl(self, message):
@@ -222,12 +251,9 @@ class Session:
         arguments = arguments.lstrip(" ")
         command = getattr(self, "_cmd_" + name.lower(), None)
         reply = command(arguments) if command else error()
-        if reply is EXPUNGED:
-            # no bad command
-            return error()
         if reply.status == "+OK":
             self._bad = 0
-        else:
+        elif not reply.good:
             self._bad += 1
             if self._bad > MAX_BAD_COMMANDS:
                 return error(end=True)
@@ -288,17 +314,51 @@ class Session:
         found = self._number(arguments)
         if found is None:
             return error()
+        if self.policy["enforcement"] == "enforce" and \
+           self.policy["on_dele"] == "refuse":
+            self.refused_dele.add(self.view[found[0] - 1].uid)
+            self._bad = 0
+            return Reply("-ERR", begins="Mail cannot be deleted by POP3 here,",
+                         good=True)
         self.deleted.add(found[0])
         return Reply()
 
+    def _may_fetch(self, message, top):
+        """download_daily"""
+        limit = self.policy["download_daily"]
+        if limit == NEVER or self.policy["enforcement"] == "off" or \
+           self.master or self.would_refuse_fetch is not None:
+            return True
+        self.download_asked = True
+        if self.model.record.downloads.reserve(
+                self, limit, self.bytes, message.size if top is None else 0,
+                self.clock()):
+            return True
+        if self.policy["enforcement"] == "observe":
+            self.would_refuse_fetch = message.uid
+            return True
+        self.refused_fetch.add(message.uid)
+        return False
+
     def _fetch(self, number, top=None):
         message = self.view[number - 1]
+        if top is not None and self.policy["enforcement"] == "enforce" and \
+           self.policy["top_lines"] != NEVER and not message.part(top)[1]:
+            top = min(top, self.policy["top_lines"])
+        if not self._may_fetch(message, top):
+            return Reply("-ERR", begins="The daily download limit of ",
+                         good=True)
+        if top is None:
+            self.retr += 1
+            self._last = max(self._last, number)
+        else:
+            self.top += 1
         if message.uid not in self.model.messages:
             if number - 1 <= self._highest_expunged:
                 return error()
             self._highest_expunged = number - 1
             self._bad = 0
-            return EXPUNGED
+            return Reply("-ERR", good=True)
         if top is None:
             reply = Reply(text="%d octets" % message.size, message=message)
             if number not in self._seen_before or message.unsure:
@@ -313,18 +373,13 @@ class Session:
 
     def _cmd_retr(self, arguments):
         found = self._number(arguments)
-        if found is None:
-            return error()
-        self.retr += 1
-        self._last = max(self._last, found[0])
-        return self._fetch(found[0])
+        return self._fetch(found[0]) if found else error()
 
     def _cmd_top(self, arguments):
         found = self._number(arguments, " ")
         if found is None or not re.fullmatch(r"[0-9]+", found[1]) or \
            int(found[1]) > MAX_LINES:
             return error()
-        self.top += 1
         return self._fetch(found[0], int(found[1]))
 
     def _cmd_rset(self, _):
@@ -341,104 +396,3 @@ class Session:
 
     def _cmd_quit(self, _):
         return Reply(end=True)
-
-    # --- ends ---
-
-    def count_at_end(self):
-        """Messages in the mailbox, as far as this session knows."""
-        return self.count - self.update_removed
-
-    def _end(self, ended_by):
-        self.ended_by = ended_by
-        self.dele = len(self.deleted)
-        self.model.ended.append(self)
-
-    def _mark_seen(self, numbers):
-        for number in numbers:
-            self.view[number - 1].flags.add("\\Seen")
-            self.view[number - 1].unsure = False
-
-    def quit(self, now, arrived=lambda uid: True):
-        """UPDATE. arrived(UID): did the QUIT come behind the message?"""
-        model = self.model
-        self._end("quit")
-        dele = {self.view[number - 1].uid for number in self.deleted}
-        unconfirmed = sorted(uid for uid in self.fetched if not arrived(uid))
-        self.audit += [("unconfirmed", None, None, uid)
-                       for uid in unconfirmed]
-        confirmed = [uid for uid in self.fetched if uid not in unconfirmed]
-        removals = self._decide(dele, confirmed)
-        if removals and self.version != model.version:
-            if self._needs_intent():
-                self.audit += [("intent", ACTION_NAMES[action], reason, uid)
-                               for uid, action, reason in removals]
-                self.audit.append(("released", None, None, None))
-            self.policy = model.policy()
-            self.version = model.version
-            removals = self._decide(dele, confirmed)
-        self._mark_seen(self.seen - self.deleted)
-        going = {uid for uid, action, _ in removals if action >= MOVE}
-        if self._needs_intent():
-            self._remove(removals, now)
-        else:
-            model.expunge(going)
-            # without an intent nobody looks whether others were faster
-            going |= dele - set(model.messages) - set(confirmed)
-        self._keep_anchor(going)
-        self.removed |= going
-        self.update_removed = len(going)
-        if not self.is_poll():
-            model.record_session(self, now)
-
-    def _needs_intent(self):
-        return self.policy["enforcement"] != "off" or \
-            self.policy["pop3_hold"] == "yes"
-
-    def _decide(self, dele, confirmed):
-        """[(UID, action, reason)] for what is still there. Sets
-        self.retrieved and self.would."""
-        removals = []
-        self.retrieved = []
-        self.would = dict(self._due_would)
-        for uid in confirmed + sorted(dele - set(confirmed)):
-            if uid not in self.model.messages:
-                continue
-            fetched = uid in confirmed and not self.master
-            (action, reason), would = dispose(
-                self.policy, uid in dele, fetched, uid in self.spared)
-            if action:
-                removals.append((uid, action, reason))
-            if fetched:
-                self.retrieved.append((uid, action))
-                if would[0] in (EXPUNGE, MOVE):
-                    self.would.setdefault(uid, would[1])
-        return sorted(removals)
-
-    def _keep_anchor(self, going):
-        """An anchor that goes tells nothing: the highest message that stays,
-        as far as this session knows."""
-        if (self.anchor or self.model.record.anchor) in going:
-            staying = self._uids - going
-            self.anchor = max(staying, default=0) or self.anchor
-            # others may have removed it meanwhile
-            self.anchor_unsure = bool(staying - set(self.model.messages))
-
-    def drop(self, now, ended_by="drop"):
-        """Any other end."""
-        self._end(ended_by)
-        self._mark_seen(self.seen)
-        self.model.record_session(self, now)
-
-    # --- what the database has to know ---
-
-    def is_poll(self):
-        """A session that may be counted only, not recorded."""
-        return (self.ended_by == "quit" and self.drop_known and
-                self.master is None and not self.anchor and
-                self._known == (self.uidnext, self.count_at_end()) and
-                not (self.retr or self.top or self.dele or self.removed or
-                     self.would or self.fetched))
-
-
-# A message that somebody else removed, asked for the first time.
-EXPUNGED = error()

@@ -7,12 +7,12 @@ import re
 import time
 
 from maildrop import guid128
-from model_session import ACTION_NAMES
+from model_policy import ACTION_NAMES
 
 # The clocks of model and database are read at different moments.
 CLOCK_SECONDS = 60
 # A session that is dropped marks messages as seen behind its record.
-FLAGS_SECONDS = 30
+FLAGS_SECONDS = 10
 
 STATE = """
 SELECT (SELECT json_agg(json_build_array(s.uid, s.message_guid, s.size,
@@ -28,7 +28,12 @@ SELECT (SELECT json_agg(json_build_array(s.uid, s.message_guid, s.size,
                         ORDER BY w.at)
           FROM pop3.watermark w WHERE w.maildrop_id = d.maildrop_id),
        d.uidnext, d.messages, d.tracked, d.anchor_uid, d.retrieved::text,
-       extract(epoch FROM d.imap_used_at)
+       extract(epoch FROM d.imap_used_at),
+       (SELECT extract(epoch FROM l.accepted_at)
+          FROM pop3.login l WHERE l.username = d.username),
+       (SELECT sum(l.bytes) FROM pop3.download l
+         WHERE l.username = d.username
+           AND l.at > now() - interval '24 hours 5 minutes')
   FROM pop3.maildrop d WHERE d.username = %s"""
 
 SESSIONS = """
@@ -39,7 +44,7 @@ SELECT s.dovecot_session, s.ended_by, s.retr, s.top, s.dele, s.bytes,
 
 AUDIT = """
 SELECT a.dovecot_session, a.event, a.action, a.reason, a.uid, a.intent_no,
-       a.message_guid::text, a.size, a.uidl, a.auth_user, a.remote_address
+       a.message_guid::text, a.size, a.uidl, a.moved_to
   FROM pop3.audit a WHERE a.username = %s
  ORDER BY a.chain_id, a.seq, a.at"""
 
@@ -73,6 +78,20 @@ def check_mailbox(life):
             return
         if not problem.startswith("flags") or time.monotonic() > end:
             life.differs("%s", problem)
+
+
+def check_others(life):
+    """The other mailboxes have what was moved there, with its flags."""
+    for mailbox, wanted in life.model.others.items():
+        found = {guid: flags for _, guid, _, flags in
+                 life.tools.doveadm.mailbox(life.user, mailbox)}
+        if set(found) != set(wanted):
+            life.differs("%s has %r, not %r", mailbox, sorted(found),
+                         sorted(wanted))
+        for guid, flags in found.items():
+            if flags != wanted[guid] and guid not in life.model.unsure_moves:
+                life.differs("flags of %s in %s are %r, not %r", guid,
+                             mailbox, sorted(flags), sorted(wanted[guid]))
 
 
 def _mailbox_problem(life):
@@ -114,7 +133,7 @@ def _check_state(life):
             life.differs("the database does not know the maildrop")
         return
     (messages, would, marks, uidnext, count, tracked, anchor, retrieved,
-     imap_used), = rows
+     imap_used, accepted, downloaded), = rows
     _check_messages(life, messages or [])
     got = {uid: reason for uid, reason, _ in would or []}
     if got != record.would:
@@ -137,9 +156,16 @@ def _check_state(life):
         if value != wanted:
             life.differs("the maildrop's %s is %r, not %r", name, value,
                          wanted)
-    if not same_time(record.imap_used_at, imap_used):
-        life.differs("IMAP was used at %r, not %r", imap_used,
-                     record.imap_used_at)
+    for what, wanted, value in (
+            ("IMAP was used", record.imap_used_at, imap_used),
+            ("a login was accepted", record.accepted_at, accepted)):
+        if not same_time(wanted, value):
+            life.differs("%s at %r, not %r", what, value, wanted)
+    now = time.time()
+    if not record.downloads.unsure(now) and \
+       record.downloads.used(now) != (downloaded or 0):
+        life.differs("%r bytes are counted as downloaded, not %r", downloaded,
+                     record.downloads.used(now))
 
 
 def _check_messages(life, found):
@@ -153,6 +179,9 @@ def _check_messages(life, found):
         message = model.messages.get(uid) or model.removed[uid]
         if (guid, size) != (guid128(message.guid), message.size):
             life.differs("state of UID %d is that of another message", uid)
+        # the order of retrieval is that of the database's clock
+        if same_time(row.retrieved_at, retrieved) and retrieved is not None:
+            row.retrieved_at = float(retrieved)
         if not same_time(row.retrieved_at, retrieved) or \
            not same_time(row.hidden_at, hidden) or \
            not same_time(row.restored_at, restored) or \
@@ -203,7 +232,8 @@ def _check_audit(life):
         told[name].append((event, action, reason, uid))
         if event == "committed":
             committed.add((name, number))
-    for name, event, action, _, uid, number, guid, size, uidl, *_ in rows:
+    for (name, event, action, _, uid, number, guid, size, uidl,
+         moved_to) in rows:
         if event != "intent":
             continue
         message = model.messages.get(uid) or model.removed.get(uid)
@@ -212,12 +242,16 @@ def _check_audit(life):
         if (guid, size, uidl) != wanted:
             life.differs("the intent about UID %d says %r, not %r", uid,
                          (guid, size, uidl), wanted)
+        if (moved_to is not None) != (action == "move"):
+            life.differs("the intent to %s UID %d says %r", action, uid,
+                         moved_to)
         if action in ACTION_NAMES[2:] and (name, number) in committed:
             intended[uid] += 1
     for session in model.sessions:
         got = told.pop(session.name, [])
         if session.blind:
-            got, wanted = ([row for row in list_ if row[0] != "unconfirmed"]
+            got, wanted = ([row for row in list_ if row[0] not in
+                            ("unconfirmed", "refused", "would-refuse")]
                            for list_ in (got, session.audit))
         else:
             wanted = session.audit

@@ -38,7 +38,7 @@ class Dialogue:
         now = clock()
         # the login of the model takes what the server will answer
         self.session = Session(life.model, name, now, master,
-                               life.uidvalidity, life.host.last)
+                               life.uidvalidity, life.host.last, time.time)
         self.session.address = address
         self.open = self.session.refusal is None
         self._last_fetch = None
@@ -212,11 +212,12 @@ class Dialogue:
             self.life.user, self.session.name, uid))
 
     def _row(self):
-        """How the session ended, as soon as that is recorded."""
-        return wait_until(lambda: self.life.tools.sql(
+        """Wait until the session is recorded. Returns how it ended."""
+        self.life.wait_for("session", self.session)
+        ((ended_by,),) = self.life.tools.sql(
             "SELECT ended_by FROM pop3.session WHERE username = %s "
-            "AND dovecot_session = %s", self.life.user, self.session.name),
-            what="the session %s to be recorded" % self.session.name)[0][0]
+            "AND dovecot_session = %s", self.life.user, self.session.name)
+        return ended_by
 
     def _dropped(self):
         """The session came to another end. The server notices that some
@@ -246,7 +247,7 @@ class Dialogue:
         commands = self._commands(4)
         if session.view and self.rng.random() < 0.5:
             # RETR, so that the session has a row in any case
-            commands = ["RETR 1"] + commands + ["QUIT"]
+            commands = ["RSET", "RETR 1"] + commands + ["QUIT"]
         self.life.tell("%s> %s (and gone)", self.label, ", ".join(commands))
         now = clock()
         self.wire.send(self._data(commands))
@@ -255,6 +256,8 @@ class Dialogue:
         session.blind = True
         quits = self._row() == "quit"
         early = self._arrived()
+        flagged = {message.uid for message in session.view
+                   if "\\Seen" in message.flags}
         perhaps, surely = set(session.seen), set(session.seen)
         for line in commands:
             reply = session.execute(line)
@@ -268,9 +271,22 @@ class Dialogue:
             return
         session.seen = surely
         session.drop(now)
-        for number in perhaps - surely:
-            message = session.view[number - 1]
-            message.unsure = "\\Seen" not in message.flags
+        self._adopt_download()
+        perhaps = {session.view[number - 1].uid for number in perhaps}
+        for message in session.view:
+            # RSET may have taken it away (pop3_enable_last)
+            if message.uid in perhaps and "\\Seen" not in message.flags or \
+               message.uid in flagged and "\\Seen" not in message.flags:
+                message.unsure = True
+
+    def _adopt_download(self):
+        """Take the database's word for what was sent."""
+        ((size,),) = self.life.tools.sql(
+            "SELECT sum(d.bytes)::bigint FROM pop3.download d "
+            "JOIN pop3.session s USING (session_id) WHERE s.username = %s "
+            "AND s.dovecot_session = %s", self.life.user, self.session.name)
+        self.life.model.record.downloads.adopt(self.session, size or 0,
+                                               clock())
 
     def _drop_in_retr(self):
         """Go away while a message is being sent."""
@@ -288,8 +304,13 @@ class Dialogue:
         first = self.wire.line()
         if not first.startswith(reply.status):
             self.life.differs("%s was answered with %s", line, first)
+        if reply.status == "-ERR":
+            # download_daily
+            self._drop()
+            return
         self.wire.file.read(self.rng.choice([1, 1000, 10000]))
         self.life.tell("%s> %s (and gone in mid-message)", self.label, line)
         self._go()
         self.session.blind = True
         self._dropped()
+        self._adopt_download()

@@ -13,7 +13,7 @@ import time
 
 from dovecot import wait_until
 from model import NEVER, SPAN, Message, Model
-from random_check import check_database, check_mailbox
+from random_check import check_database, check_mailbox, check_others
 from random_dialogue import Dialogue, Difference, clock
 
 HOUR = 3600
@@ -22,6 +22,40 @@ DAY = 86400
 MAX_SECONDS = 240
 
 LIMITS = [HOUR, 6 * HOUR, DAY, 3 * DAY, 10 * DAY]
+VALUES = {
+    "enforcement": ["enforce"] * 10 + ["observe", "observe", "off"],
+    "pop3_access": ["on"] * 9 + ["off"],
+    "view_since": None,
+    "view_window": [NEVER] * 3 + LIMITS,
+    "view_limit": [NEVER, 1, 2, 3, 5, 25],
+    "on_retrieve": ["keep", "keep", "hide", "move", "delete"],
+    "on_dele": ["delete", "delete", "hide", "move", "refuse"],
+    "move_mailbox": ["Trash", "POP", "Old mail"],
+    "mark_seen": ["yes", "no", "as-configured"],
+    "expire_retrieved": [NEVER, NEVER, 0] + LIMITS,
+    "expire_unretrieved": [NEVER] * 3 + LIMITS,
+    "expire_hidden": [NEVER, NEVER, 0] + LIMITS,
+    "leave_max_messages": [NEVER, NEVER, 0, 1, 2, 5],
+    "leave_max_bytes": [NEVER, NEVER, 0, 500, 2000, 10000],
+    "login_delay": [0] * 6 + [SPAN, HOUR],
+    "download_daily": [NEVER, NEVER, 1, 1000, 5000, 20000, 200000],
+    "top_lines": [NEVER, 0, 1, 3, 10],
+    "mass_delete_percent": [NEVER, 1, 20, 50, 100],
+    "mass_delete_hold": [NEVER, 0, DAY, 3 * DAY],
+    "pop3_hold": ["no"] * 9 + ["yes"],
+}
+# as people write them
+TIMES = {"view_window", "expire_retrieved", "expire_unretrieved",
+         "expire_hidden", "login_delay", "mass_delete_hold"}
+UNLIMITED = {"view_window", "view_limit", "leave_max_messages",
+             "leave_max_bytes", "download_daily", "top_lines",
+             "mass_delete_hold"}
+GROUPS = [["on_retrieve", "on_dele"], ["on_retrieve", "expire_hidden"],
+          ["view_limit", "view_window", "on_retrieve"],
+          ["leave_max_messages", "leave_max_bytes"],
+          ["mass_delete_percent", "mass_delete_hold"],
+          ["expire_retrieved", "expire_unretrieved"],
+          ["view_since", "view_window"], ["download_daily", "top_lines"]]
 
 
 class Life:
@@ -41,6 +75,8 @@ class Life:
         self.doubts = 0                 # QUITs that raced with a flush
         self._born = time.monotonic()
         self._imap_used = False
+        self._settled = 0               # of the sessions that ended
+        self._bulk = False              # many small messages
 
     # --- the story ---
 
@@ -96,10 +132,15 @@ class Life:
 
     def _deliver(self):
         count = self.rng.choice([1, 1, 2, 3, 6])
+        bulk = self._bulk and self.rng.random() < 0.5
+        if bulk:
+            count = self.rng.choice([20, 30, 45])
         first = self.model.uidnext
         mails = []
         for _ in range(count):
             data, chunk = self._random_mail()
+            if bulk:
+                data, chunk = b"Subject: Bulk\r\n\r\n.\r\n", False
             self.tools.lmtp.deliver(self.user, data, chunk)
             mails.append(data)
         self._learn(first, mails)
@@ -161,7 +202,9 @@ class Life:
             for uid in uids:
                 flags = model.messages[uid].flags
                 (flags.add if add else flags.discard)(flag)
-        if what in ("expunge", "move", "imap"):
+        if what == "move":
+            model.move(uids, "Trash")
+        elif what in ("expunge", "imap"):
             model.expunge(uids)
         if rng.random() < 0.3:
             check_mailbox(self)
@@ -170,32 +213,24 @@ class Life:
 
     def _random_value(self, name):
         rng = self.rng
-        if name in ("expire_retrieved", "expire_hidden"):
-            return rng.choice([NEVER, NEVER, 0] + LIMITS)
-        if name in ("expire_unretrieved", "view_window"):
-            return rng.choice([NEVER, NEVER, NEVER] + LIMITS)
         if name == "view_since":
             back = rng.choice([None, None, -HOUR] + LIMITS)
             if back is None:
                 return NEVER
             # between the times that age() makes of the present
             return int(clock()) - back - SPAN // 2
-        words, weights = {
-            "enforcement": (["enforce", "observe", "off"], [80, 12, 8]),
-            "pop3_access": (["on", "off"], [92, 8]),
-            "on_retrieve": (["keep", "hide", "delete"], [40, 30, 30]),
-            "on_dele": (["delete", "hide"], [65, 35]),
-            "pop3_hold": (["no", "yes"], [90, 10]),
-        }[name]
-        return rng.choices(words, weights)[0]
+        return rng.choice(VALUES[name])
 
     def _set_policies(self):
         rng = self.rng
-        names = ["enforcement", "pop3_access", "on_retrieve", "on_retrieve",
-                 "on_dele", "expire_retrieved", "expire_unretrieved",
-                 "expire_hidden", "view_since", "view_window", "pop3_hold"]
         first = not self.steps
-        for name in rng.sample(names, 6 if first else rng.choice([1, 1, 2])):
+        if first:
+            self._bulk = rng.random() < 0.2
+            # some parameters only matter together
+            names = rng.sample(sorted(VALUES), 7) + rng.choice(GROUPS)
+        else:
+            names = rng.sample(sorted(VALUES), rng.choice([1, 1, 2]))
+        for name in names:
             scope = rng.choices(["user", "domain"], [70, 30])[0]
             if rng.random() < 0.15:
                 self._set(scope, name, None)
@@ -215,20 +250,22 @@ class Life:
     @staticmethod
     def _text(name, value):
         if value == NEVER:
-            return "never"
+            return "unlimited" if name in UNLIMITED else "never"
         if name == "view_since":
             return datetime.datetime.fromtimestamp(
                 value, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-        return "%ds" % value if isinstance(value, int) else value
+        return "%d%s" % (value, "s" if name in TIMES else "") \
+            if isinstance(value, int) else value
 
     def _age(self):
+        by = self.rng.choice([SPAN] + LIMITS) + \
+            self.rng.choice([0, 0, -SPAN, SPAN])
+        self._pass(by if by > 0 else SPAN)
+
+    def _pass(self, by):
         self.settle()
         if self.rng.random() < 0.3:
             self._check()
-        by = self.rng.choice([SPAN] + LIMITS) + \
-            self.rng.choice([0, 0, -SPAN, SPAN])
-        if by <= 0:
-            by = SPAN
         self.tell("%s pass", datetime.timedelta(seconds=by))
         self.tools.sql("SELECT pop3_test.age(%s, make_interval(secs => %s))",
                        self.user, by)
@@ -258,15 +295,26 @@ class Life:
 
     def settle(self):
         """Wait until all that the sessions did is in the database."""
-        rows = self.recorded()
-        if rows:
-            wait_until(lambda: self.tools.sql(
-                "SELECT 1 FROM pop3.session WHERE username = %s "
-                "AND dovecot_session = %s", self.user, rows[-1].name),
-                what="the session %s to be recorded" % rows[-1].name)
+        while self._settled < len(self.model.ended):
+            session = self.model.ended[self._settled]
+            if not session.is_poll():
+                self.wait_for("session", session)
+            elif session.audit:
+                # it has no row
+                self.wait_for("audit", session, len(session.audit))
+            self._settled += 1
+
+    def wait_for(self, table, session, count=1):
+        """Wait for rows of a session; the first one."""
+        return wait_until(lambda: self.tools.sql(
+            "SELECT s.* FROM pop3." + table + " s WHERE s.username = %s "
+            "AND s.dovecot_session = %s OFFSET %s LIMIT 1", self.user,
+            session.name, count - 1),
+            what="session %s to be recorded" % session.name)[0]
 
     def _check(self):
         check_mailbox(self)
+        check_others(self)
         check_database(self)
 
     # --- sessions ---
@@ -282,6 +330,8 @@ class Life:
         if self.uidvalidity is None:
             # the mailbox does not exist yet
             self._deliver()
+        if self.model.record.downloads.unsure(time.time()):
+            self._pass(SPAN)
         dialogue = Dialogue(self, name, address, master)
         return dialogue if dialogue.session.refusal is None else None
 
@@ -313,7 +363,9 @@ class Life:
         for one in dialogues:
             if one.open:
                 one.end()
-        self._after()
+        # what ended at nearly the same time may be recorded as one
+        self.settle()
+        self._check()
 
     def _meanwhile(self):
         """Something happens during a session."""
