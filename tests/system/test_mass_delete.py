@@ -234,6 +234,8 @@ def test_master_user(protected):
 def test_changed_during_the_session(owner, before, after, left):
     owner.set(mass_delete_percent=before)
     owner.deliver(COUNT)
+    # the database knows the maildrop
+    owner.poll()
     pop = owner.pop3()
     for number in ALL:
         pop.dele(number)
