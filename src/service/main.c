@@ -13,6 +13,7 @@
 #include "pop3-policy-compat.h"
 #include "pop3-policy-imap-use.h"
 #include "pop3-policy-maintain.h"
+#include "pop3-policy-order.h"
 #include "pop3-policy-polls.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service.h"
@@ -105,6 +106,7 @@ static void pop3_policy_init(void)
 						service->set.poll_interval);
 	service->imap_use = pop3_policy_imap_use_init(service->writer,
 						      service->pool);
+	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
 }
@@ -149,6 +151,7 @@ static void pop3_policy_deinit(void)
 	service->stopping = TRUE;
 	pop3_policy_maintain_deinit(&service->maintain);
 	pop3_policy_clients_destroy_all();
+	pop3_policy_order_deinit(&service->order);
 	pop3_policy_imap_use_deinit(&service->imap_use);
 	pop3_policy_polls_deinit(&service->polls);
 	pop3_policy_writer_deinit(&service->writer);

@@ -18,7 +18,7 @@
 #define POP3_POLICY_CLIENT_MAX_OUTPUT POP3_POLICY_MAX_MESSAGE
 /* Requests without answer: a mail process has one or two. */
 #define POP3_POLICY_CLIENT_MAX_REQUESTS 1000
-/* How often each is read from before the process ends. */
+/* How often each is read from in turn. */
 #define POP3_POLICY_CLIENT_MAX_READS 1000
 
 struct pop3_policy_client {
@@ -134,7 +134,13 @@ static bool pop3_policy_client_read(struct pop3_policy_client *client)
 
 static void pop3_policy_client_input(struct pop3_policy_client *client)
 {
-	(void)pop3_policy_client_read(client);
+	unsigned int i;
+
+	/* all of it, if it can be: others wait for what was said */
+	for (i = 0; i < POP3_POLICY_CLIENT_MAX_READS; i++) {
+		if (!pop3_policy_client_read(client))
+			break;
+	}
 }
 
 static int pop3_policy_client_output(struct pop3_policy_client *client)

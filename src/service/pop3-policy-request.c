@@ -4,6 +4,7 @@
 #include "ioloop.h"
 #include "str.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-order.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
@@ -13,25 +14,27 @@ struct pop3_policy_verb {
 	void (*handle)(struct pop3_policy_request *request);
 	/* there is no point in it without a reply */
 	bool answers;
+	/* its answer depends on what other mail processes have said */
+	bool ordered;
 	const char *event_name;
 };
 
 static const struct pop3_policy_verb verbs[] = {
-	{ "LOGIN", pop3_policy_request_login, TRUE,
+	{ "LOGIN", pop3_policy_request_login, TRUE, TRUE,
 	  "pop3_policy_login_finished" },
-	{ "UIDS", pop3_policy_request_uids, TRUE, NULL },
-	{ "CARRY", pop3_policy_request_carry, TRUE, NULL },
-	{ "CLAIM", pop3_policy_request_claim, TRUE, NULL },
-	{ "REPAIR", pop3_policy_request_repair, FALSE, NULL },
-	{ "INTENT", pop3_policy_request_intent, TRUE,
+	{ "UIDS", pop3_policy_request_uids, TRUE, TRUE, NULL },
+	{ "CARRY", pop3_policy_request_carry, TRUE, TRUE, NULL },
+	{ "CLAIM", pop3_policy_request_claim, TRUE, TRUE, NULL },
+	{ "REPAIR", pop3_policy_request_repair, FALSE, FALSE, NULL },
+	{ "INTENT", pop3_policy_request_intent, TRUE, FALSE,
 	  "pop3_policy_intent_finished" },
-	{ "OUTCOME", pop3_policy_request_outcome, FALSE, NULL },
-	{ "LEAVE", pop3_policy_request_leave, TRUE, NULL },
-	{ "DOWNLOAD", pop3_policy_request_download, TRUE,
+	{ "OUTCOME", pop3_policy_request_outcome, FALSE, FALSE, NULL },
+	{ "LEAVE", pop3_policy_request_leave, TRUE, TRUE, NULL },
+	{ "DOWNLOAD", pop3_policy_request_download, TRUE, FALSE,
 	  "pop3_policy_download_finished" },
-	{ "EVENT", pop3_policy_request_event, FALSE, NULL },
-	{ "SESSION", pop3_policy_request_session, FALSE, NULL },
-	{ "IMAP", pop3_policy_request_imap, FALSE, NULL },
+	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, NULL },
+	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, NULL },
+	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, NULL },
 };
 
 static const struct pop3_policy_verb *pop3_policy_verb_find(const char *name)
@@ -135,6 +138,9 @@ void pop3_policy_request_start(struct pop3_policy_client *client,
 	} else if (verb->answers && request->message->id == 0) {
 		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
 			"%s without an ID cannot be answered", verb->name));
+	} else if (verb->ordered) {
+		pop3_policy_order_add(request->service->order, request,
+				      verb->handle);
 	} else {
 		verb->handle(request);
 	}
