@@ -42,7 +42,7 @@ const string_t *
 pop3_policy_download_reply(struct pop3_policy_session *session,
 			   const void *data, size_t size);
 
-/* Whatever is sent to the client passes here. */
+/* Something is about to be sent to the client, or to be read from it. */
 void pop3_policy_download_sending(struct pop3_policy_session *session);
 
 /* At the session's end: tell the audit what was refused, or would have been

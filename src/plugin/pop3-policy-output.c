@@ -191,6 +191,25 @@ static int o_stream_pop3_policy_flush(struct ostream_private *stream)
 	return ret;
 }
 
+/* Dovecot corks the output before it looks at what the client has sent. What it
+   does besides is what a stream does that has no function for it. */
+static void o_stream_pop3_policy_cork(struct ostream_private *stream, bool set)
+{
+	struct pop3_policy_ostream *pstream =
+		container_of(stream, struct pop3_policy_ostream, ostream);
+
+	stream->corked = set;
+	if (set) {
+		if (pstream->session->client != NULL)
+			pop3_policy_download_sending(pstream->session);
+		o_stream_cork(stream->parent);
+	} else {
+		(void)o_stream_flush(&stream->ostream);
+		stream->last_errors_not_checked = TRUE;
+		o_stream_uncork(stream->parent);
+	}
+}
+
 void pop3_policy_output_wrap(struct pop3_policy_session *session)
 {
 	struct pop3_policy_ostream *pstream;
@@ -199,6 +218,7 @@ void pop3_policy_output_wrap(struct pop3_policy_session *session)
 	pstream = i_new(struct pop3_policy_ostream, 1);
 	pstream->session = session;
 	pstream->ostream.sendv = o_stream_pop3_policy_sendv;
+	pstream->ostream.cork = o_stream_pop3_policy_cork;
 	pstream->ostream.flush = o_stream_pop3_policy_flush;
 	session->output = o_stream_create(&pstream->ostream, parent,
 					  o_stream_get_fd(parent));

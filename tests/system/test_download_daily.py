@@ -201,6 +201,21 @@ def test_last(make_host, user):
         assert pop._shortcmd("LAST") == b"+OK 0"
 
 
+def test_last_when_the_first_command_is_refused(make_host, user):
+    """What LAST was at login is not known before the mailbox was read."""
+    host = make_host(settings={"pop3_enable_last": "yes"})
+    owner = Owner(host, user)
+    owner.append(1, flags="\\Seen")
+    owner.append(1)
+    owner.set(download_daily="1")
+    with owner.pop3() as pop:
+        pop.retr(1)
+    with owner.pop3() as pop:
+        assert refusal(pop, "RETR 2").startswith("-ERR The daily")
+        assert pop._shortcmd("LAST") == b"+OK 1"
+
+
+
 def test_refused_message_is_not_seen(owner):
     owner.set(download_daily="1k")
     with owner.pop3() as pop:
