@@ -124,7 +124,7 @@ static void session_refuse(struct pop3_policy_session *session,
 /* A rule does not let the user in. Returns TRUE if it is to act, FALSE if it
    only would; the audit is told. */
 static bool login_rule_acts(struct pop3_policy_session *session,
-			    const char *reason)
+			    const char *reason, const char *log)
 {
 	switch (pop3_policy_num(session->policy,
 				POP3_POLICY_PARAM_ENFORCEMENT)) {
@@ -137,7 +137,7 @@ static bool login_rule_acts(struct pop3_policy_session *session,
 	case POP3_POLICY_ENFORCEMENT_ENFORCE:
 		pop3_policy_session_event(session, "refused", reason,
 					  NULL, 0, NULL);
-		e_info(session->event, "Login refused: %s", reason);
+		e_info(session->event, "Login refused: %s", log);
 		return TRUE;
 	}
 	i_unreached();
@@ -167,12 +167,15 @@ static const char *session_accept(struct pop3_policy_session *session)
 	session->state = POP3_POLICY_SESSION_ACCEPTED;
 
 	if (pop3_policy_num(session->policy, POP3_POLICY_PARAM_POP3_ACCESS) ==
-	    POP3_POLICY_OFF && login_rule_acts(session, "pop3-access"))
+	    POP3_POLICY_OFF && login_rule_acts(session, "pop3-access",
+					       "pop3_access is off"))
 		return TEXT_ACCESS_OFF;
 	/* who looks after the mailbox does not wait for its owner */
 	if (session->login->wait > 0 &&
 	    !pop3_policy_session_is_master(session) &&
-	    login_rule_acts(session, "login-delay"))
+	    login_rule_acts(session, "login-delay",
+			    t_strdup_printf("login_delay has %u seconds to go",
+					    session->login->wait)))
 		return login_delay_text(session);
 	return NULL;
 }
