@@ -22,6 +22,19 @@
 #  define pop3_policy_compat_get_interval settings_get_time
 #endif
 
+/* struct istream *
+   pop3_policy_compat_istream_create(struct istream_private *stream,
+				     struct istream *parent, int fd):
+   a stream that reads nothing but its parent. For users of
+   istream-private.h. */
+#if DOVECOT_PREREQ(2, 4, 5)
+#  define pop3_policy_compat_istream_create(stream, parent, fd) \
+	i_stream_create(stream, parent, fd, ISTREAM_HIDDEN_INPUTS_NONE, 0)
+#else
+#  define pop3_policy_compat_istream_create(stream, parent, fd) \
+	i_stream_create(stream, parent, fd, 0)
+#endif
+
 /* --- programs under Dovecot's master --- */
 
 /* master_service_settings_read_simple() */

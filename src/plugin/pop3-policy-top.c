@@ -13,6 +13,7 @@
 #include "lib.h"
 #include "istream-private.h"
 #include "str.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-top.h"
 
 #include <ctype.h>
@@ -83,8 +84,8 @@ pop3_policy_top_create(struct istream *input, uoff_t max_lines)
 	tstream->istream.istream.readable_fd = FALSE;
 	tstream->istream.istream.blocking = input->blocking;
 	tstream->istream.istream.seekable = FALSE;
-	return i_stream_create(&tstream->istream, input,
-			       i_stream_get_fd(input), 0);
+	return pop3_policy_compat_istream_create(&tstream->istream, input,
+						 i_stream_get_fd(input));
 }
 
 bool pop3_policy_top_is_whole(struct istream *input, uoff_t lines)
