@@ -268,8 +268,12 @@ class Model:
                 row.count += 1
                 row.size = self.sizes[uid]
                 row.restored_at = None
+        for uid in session.removed:
+            record.rows.pop(uid, None)
+            record.would.pop(uid, None)
         for uid, reason in session.would.items():
-            record.would[uid] = reason
+            if uid not in session.removed:
+                record.would[uid] = reason
         policy = session.policy
         since, window = policy["view_since"], policy["view_window"]
         if since != NEVER and since <= now and \
@@ -283,8 +287,10 @@ class Model:
                 uid = max(uid, record.view_window[1])
             record.view_window = (window, uid)
         self._watermark(session)
+        if session.uidnext >= record.uidnext:
+            # of overlapping sessions the one that saw more knows
+            record.messages = session.count_at_end()
         record.uidnext = max(record.uidnext, session.uidnext)
-        record.messages = session.count_at_end()
         if session.anchor:
             record.anchor = session.anchor
 

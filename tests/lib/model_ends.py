@@ -44,7 +44,8 @@ class Ends:
             message = self.model.messages.get(uid)
             if message is not None:
                 message.flags.add("\\Seen")
-                message.unsure = False
+                # where RSET takes flags away, another session may do so
+                message.unsure = message.unsure and self.enable_last
 
     def _seen_uids(self):
         """What gets \\Seen in UPDATE."""
@@ -80,8 +81,6 @@ class Ends:
             self._remove(removals, now, seen)
         else:
             model.expunge(going)
-            # without an intent nobody looks whether others were faster
-            going |= dele - set(model.messages) - set(confirmed)
         self._mark_seen(seen)
         if self._mass:
             self.audit.append((self._mass, None, "mass-delete", None))

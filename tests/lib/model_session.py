@@ -5,7 +5,7 @@ model_ends.py has what QUIT makes of them under the policy."""
 import re
 
 from model_ends import Ends
-from model_policy import EXPUNGE, NEVER, capabilities
+from model_policy import EXPUNGE, NEVER, capabilities, mode
 
 # Dovecot ends the session behind one more in a row.
 MAX_BAD_COMMANDS = 20
@@ -205,11 +205,9 @@ class Session(Ends):
     def _due(self, due, unretrieved, known_would, now):
         """Remove what is due. Returns its UIDs."""
         model, policy = self.model, self.policy
-        observe = policy["enforcement"] == "observe"
-        enforce = policy["enforcement"] == "enforce"
-        held = policy["pop3_hold"] == "yes"
-        if self.master or not (observe or enforce and not held):
+        if self.master or mode(policy) == "off":
             return set()
+        observe = mode(policy) == "observe"
         removals = dict.fromkeys(unretrieved, "expired-unretrieved")
         removals.update(due)
         if observe:
