@@ -23,6 +23,8 @@ service doveadm {
   inet_listener http {
     port = %d
   }
+  # a process for each request would be half of the work
+  %s
 }
 doveadm_api_key = %s
 """
@@ -40,8 +42,9 @@ class RandomHost(PrivateHost):
                       **(settings or {})},
             service_settings={"batch_interval": "20ms", "poll_interval": "1s",
                               **(service_settings or {})},
-            pop3_service_count=100, extra=EXTRA % (self.api_port, API_KEY),
-            **options)
+            pop3_service_count=100, **options)
+        self.extra += EXTRA % (self.api_port, self.dialect.service_count(1000),
+                               API_KEY)
 
 
     def problems(self):
