@@ -32,6 +32,13 @@ SHM = "/dev/shm"
 SHM_FREE = 4 << 30
 
 
+# Tests that are run without sanitizers as well: kills at any moment, whole
+# lives of mailboxes, real clients, large maildrops.
+AS_INSTALLED = ["system/test_%s.py" % name for name in (
+    "big", "client_sessions", "concurrent", "hostile", "kills", "loading",
+    "random_sessions", "update_failures")]
+
+
 class Stage:
     """One line of the report."""
 
@@ -260,12 +267,13 @@ def main():
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
         Stage("SQL tests", pytest(gcc, "sql")),
-        Stage("service tests", pytest(gcc, "service")),
-        Stage("system tests", pytest(gcc, "system")),
         Stage("service tests with sanitizers", pytest(
             asan, "service", asan=True)),
         Stage("system tests with sanitizers", pytest(
             asan, "system", asan=True)),
+        # nothing is skipped with sanitizers; what is installed is another
+        # program all the same, of another speed
+        Stage("system tests as installed", pytest(gcc, *AS_INSTALLED)),
     ]
     with files_in_memory():
         well = run_all(stages)
