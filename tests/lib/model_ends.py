@@ -170,7 +170,7 @@ class Ends:
     def _keep_anchor(self, going):
         """An anchor that goes tells nothing: the highest message that stays,
         as far as this session knows."""
-        if (self.anchor or self.model.record.anchor) in going:
+        if (self.anchor or self._anchor_before) in going:
             staying = self._uids - going
             self.anchor = max(staying, default=0) or self.anchor
             # others may have removed it meanwhile

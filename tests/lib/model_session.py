@@ -59,18 +59,19 @@ def error(end=False):
 
 class Session(Ends):
     """A login of the model's user. name: Dovecot's id of the session. now:
-    the time of the login. refusal is the response code of a login that is
+    the time of the login. last: see random_tools.RandomHost. refusal is the response code of a login that is
     refused, else None."""
 
     def __init__(self, model, name, now, master=None, uidvalidity=None,
-                 last=False, clock=None):
+                 last="on", clock=None):
         self.model = model
         self.clock = clock or (lambda: now)
         self.name = name
         self.started = now
         self.master = master
         self.uidvalidity = uidvalidity
-        self.enable_last = last
+        self.enable_last = last == "on"
+        self.last_off = last == "off"
         self.policy = model.policy()
         self.version = model.version
         # the audit's rows: (event, action, reason, UID)
@@ -98,6 +99,7 @@ class Session(Ends):
         self.drop_known = model.record.known
         self._tracked = bool(model.record.rows or model.record.would)
         self._would_before = set(model.record.would)
+        self._anchor_before = model.record.anchor
         # what was ever retrieved is only asked for where it matters
         asks = self.policy["view_limit"] != NEVER or \
             self.policy["mass_delete_percent"] != NEVER
@@ -300,7 +302,9 @@ class Session(Ends):
 
     def _cmd_last(self, _):
         if not self.enable_last:
-            return error()
+            if self.last_off:
+                self._bad = 0
+            return Reply("-ERR", good=self.last_off)
         unsure = any(message.unsure for message in self.view)
         return Reply(text=None if unsure else str(self._last))
 

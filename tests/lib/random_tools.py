@@ -11,6 +11,7 @@ import smtplib
 import socket
 
 from dovecot import PASSWORD, Failure, free_ports
+from dovecot_files import dovecot_version
 from host import PrivateHost
 
 API_KEY = "key"
@@ -36,7 +37,12 @@ class RandomHost(PrivateHost):
 
     def __init__(self, settings=None, service_settings=None, **options):
         (self.api_port,) = free_ports(1)
-        self.last = (settings or {}).get("pop3_enable_last") == "yes"
+        # what becomes of LAST: on, unknown (a bad command), or off
+        if (settings or {}).get("pop3_enable_last") == "yes":
+            self.last = "on"
+        else:
+            self.last = "unknown" if dovecot_version().startswith("2.3.") \
+                else "off"
         super().__init__(
             settings={"login_trusted_networks": "127.0.0.0/8",
                       **(settings or {})},
