@@ -139,7 +139,7 @@ def test_audit_identifies_the_expired_message(owner):
 # --- expire_unretrieved ---
 
 def test_nothing_expires_on_the_first_day(owner):
-    owner.set(expire_unretrieved="1s")
+    owner.set(expire_unretrieved="1h")
     owner.append(3, date=YEAR_OLD)
     for _ in range(3):
         assert owner.poll() == [1, 2, 3]
