@@ -106,7 +106,8 @@ class Model:
         self.gone_by_policy = {}        # UID: reason, where an intent is due
         self.record = Record()
         # values by scope, the most specific one last
-        self.scopes = {"*": dict(site), "domain": {}, "user": {}}
+        self.scopes = {"site": dict(site), "domain's preset": {},
+                       "domain": {}, "user's preset": {}, "user": {}}
         self.version = 0
         self.sessions = []              # model_session.Session, by login
         self.ended = []                 # the same, by their ends

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """A random POP3 session of a random life (random_life.py)."""
 
+import re
 import time
 
 from dovecot import wait_until
@@ -52,10 +53,21 @@ class Dialogue:
         if not self.wire.greeting.startswith(wanted):
             life.differs("session %s: the login was answered with %r instead "
                          "of %s", self.label, self.wire.greeting, wanted)
+        if self.session.refusal == "LOGIN-DELAY":
+            self._check_delay(now)
         if not self.open and not self.wire.at_end():
             life.differs("session %s: goes on after a refusal", self.label)
         if commands:
             self._converse(commands)
+
+    def _check_delay(self, now):
+        """Is it said for how long to wait?"""
+        wanted = self.session.policy["login_delay"] - now + \
+            self.life.model.record.accepted_at
+        found = re.search(r"wait (\d+) second", self.wire.greeting)
+        if not found or not -30 < int(found.group(1)) - wanted < 30:
+            self.life.differs("session %s: %s, not %d seconds", self.label,
+                              self.wire.greeting, wanted)
 
     # --- commands ---
 

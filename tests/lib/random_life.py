@@ -77,6 +77,7 @@ class Life:
         self._imap_used = False
         self._settled = 0               # of the sessions that ended
         self._bulk = False              # many small messages
+        self._scopes = ["user"] * 5 + ["domain"] * 2
 
     # --- the story ---
 
@@ -226,21 +227,44 @@ class Life:
         first = not self.steps
         if first:
             self._bulk = rng.random() < 0.2
+            if rng.random() < 0.3:
+                self._take_presets()
             # some parameters only matter together
             names = rng.sample(sorted(VALUES), 7) + rng.choice(GROUPS)
         else:
             names = rng.sample(sorted(VALUES), rng.choice([1, 1, 2]))
         for name in names:
-            scope = rng.choices(["user", "domain"], [70, 30])[0]
+            scope = rng.choice(self._scopes)
             if rng.random() < 0.15:
                 self._set(scope, name, None)
             else:
                 self._set(scope, name, self._random_value(name))
 
+    def _take_presets(self):
+        """User and domain build on presets of their own."""
+        for scope, where in (("user", self.user), ("domain", self.domain)):
+            name = scope + "." + self.user.split("@")[0]
+            self.tools.sql("INSERT INTO pop3.preset (name, description) "
+                           "VALUES (%s, 'random')", name)
+            self.tools.sql("SELECT pop3.set_policy(%s, 'preset', %s)", where,
+                           name)
+            self._scopes += [scope + "'s preset"] * 2
+        self.model.version += 1
+
     def _set(self, scope, name, value):
-        where = self.user if scope == "user" else self.domain
         self.tell("policy of the %s: %s=%s", scope, name, value)
-        if value is None:
+        where = self.user if scope == "user" else self.domain
+        if scope.endswith("preset"):
+            # in the form that the columns hold
+            placeholder = "%s"
+            if name == "view_since" and value is not None:
+                placeholder = "'-infinity'" if value == NEVER else \
+                    "to_timestamp(%s)"
+            self.tools.sql("UPDATE pop3.preset SET %s = %s WHERE name = '%s'" %
+                           (name, placeholder, "%s.%s" % (
+                               scope.split("'")[0], self.user.split("@")[0])),
+                           *[value] * placeholder.count("%s"))
+        elif value is None:
             self.tools.sql("SELECT pop3.unset_policy(%s, %s)", where, name)
         else:
             self.tools.sql("SELECT pop3.set_policy(%s, %s, %s)", where, name,
@@ -363,6 +387,9 @@ class Life:
         for one in dialogues:
             if one.open:
                 one.end()
+                if self.model.policy()["download_daily"] != NEVER:
+                    # what a session has sent counts when it is recorded
+                    self.settle()
         # what ended at nearly the same time may be recorded as one
         self.settle()
         self._check()
