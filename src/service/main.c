@@ -194,8 +194,8 @@ int main(int argc, char *argv[])
 	pop3_policy_preinit(config_path, pool);
 	pop3_policy_init();
 	master_service_init_finish(master_service);
-	/* After a reload, or the master's end, it goes on until the last client
-	   has left. */
+	/* After a reload Dovecot ends it soon; with shutdown_clients=no it goes
+	   on until the last client has left. */
 	master_service_run(master_service, pop3_policy_connected);
 	pop3_policy_deinit();
 	pool_unref(&pool);

@@ -372,13 +372,12 @@ def leave(client, session, messages=-1, bytes=-1, retrieved=(), user=USER,
 
 
 def test_what_exceeds_the_limits(service, client, new_session):
-    for uids, days in (((7,), 1), ((3, 5), 1)):
+    for count, (uids, days) in enumerate((((7,), 1), ((3, 5), 1)), 1):
         session = new_session()
         login = client.login(USER, session)
         client.session(USER, session, login["now"], retr=1,
                        retrieved=[(u, "none") for u in uids])
-        service.wait_sessions(USER, service.value(
-            "SELECT count(*) FROM pop3.session") or 1)
+        service.wait_sessions(USER, count)
         age(service, "%d days" % days)
     session = new_session()
     drop = client.login(USER, session).items_of("maildrop")[0]["id"]

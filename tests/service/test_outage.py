@@ -294,7 +294,7 @@ def test_attempts_back_off(proxied, new_session):
 def test_records_kept_while_away(own_service, own_postgres, new_session):
     """Several thousand, with their order."""
     service = own_service
-    service.expect(AWAY)
+    service.expect(AWAY, r"pop3\.maintain\(\) failed")
     client = service.client()
     own_postgres.stop()
     service.wait_log(AWAY)

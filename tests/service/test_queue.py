@@ -107,8 +107,10 @@ def test_killed_service_is_started_again(service, client, new_session):
     assert service.value("SELECT count(*) FROM pop3.chain") == 1
 
 
-def test_reload_with_clients_takes_another_chain(service, client,
-                                                 new_session):
+def test_reload_with_clients_takes_another_chain(make_service, new_session):
+    # else Dovecot ends the old one soon
+    service = make_service(extra="shutdown_clients = no\n")
+    client = service.client()
     did_something(client, new_session(), uid=1)
     service.wait_sessions(USER, 1)
     service.reload()
