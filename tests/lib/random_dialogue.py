@@ -57,7 +57,11 @@ class Dialogue:
             self._check_delay(now)
         if not self.open and not self.wire.at_end():
             life.differs("session %s: goes on after a refusal", self.label)
-        if commands:
+        if self.open:
+            # the +OK comes before the mailbox is opened
+            if not commands:
+                commands = ["NOOP"]
+                self.wire.send(self._data(commands))
             self._converse(commands)
 
     def _check_delay(self, now):
@@ -102,11 +106,12 @@ class Dialogue:
 
     def _commands(self, most=8):
         count = self.rng.randint(1, most)
-        if self.session.view and self.rng.random() < 0.1:
+        if self.session.view and \
+           self.rng.random() < (0.25 if self.life.bulk else 0.1):
             # a mail reader's: everything
             count = len(self.session.view)
             name = self.rng.choice(["RETR %d", "DELE %d", "TOP %d 0"])
-            return [name % number for number in range(1, count + 1)][:40]
+            return [name % number for number in range(1, count + 1)][:50]
         return [self._command() for _ in range(count)]
 
     @staticmethod

@@ -24,7 +24,7 @@ MAX_SECONDS = 240
 LIMITS = [HOUR, 6 * HOUR, DAY, 3 * DAY, 10 * DAY]
 VALUES = {
     "enforcement": ["enforce"] * 10 + ["observe", "observe", "off"],
-    "pop3_access": ["on"] * 9 + ["off"],
+    "pop3_access": ["on"] * 19 + ["off"],
     "view_since": None,
     "view_window": [NEVER] * 3 + LIMITS,
     "view_limit": [NEVER, 1, 2, 3, 5, 25],
@@ -37,7 +37,7 @@ VALUES = {
     "expire_hidden": [NEVER, NEVER, 0] + LIMITS,
     "leave_max_messages": [NEVER, NEVER, 0, 1, 2, 5],
     "leave_max_bytes": [NEVER, NEVER, 0, 500, 2000, 10000],
-    "login_delay": [0] * 6 + [SPAN, HOUR],
+    "login_delay": [0] * 10 + [SPAN, HOUR],
     "download_daily": [NEVER, NEVER, 1, 1000, 5000, 20000, 200000],
     "top_lines": [NEVER, 0, 1, 3, 10],
     "mass_delete_percent": [NEVER, 1, 20, 50, 100],
@@ -50,10 +50,11 @@ TIMES = {"view_window", "expire_retrieved", "expire_unretrieved",
 UNLIMITED = {"view_window", "view_limit", "leave_max_messages",
              "leave_max_bytes", "download_daily", "top_lines",
              "mass_delete_hold"}
+MASS = ["mass_delete_percent", "mass_delete_hold"]
 GROUPS = [["on_retrieve", "on_dele"], ["on_retrieve", "expire_hidden"],
+          ["on_dele", "expire_hidden"],
           ["view_limit", "view_window", "on_retrieve"],
           ["leave_max_messages", "leave_max_bytes"],
-          ["mass_delete_percent", "mass_delete_hold"],
           ["expire_retrieved", "expire_unretrieved"],
           ["view_since", "view_window"], ["download_daily", "top_lines"]]
 
@@ -76,7 +77,7 @@ class Life:
         self._born = time.monotonic()
         self._imap_used = False
         self._settled = 0               # of the sessions that ended
-        self._bulk = False              # many small messages
+        self.bulk = False              # many small messages
         self._scopes = ["user"] * 5 + ["domain"] * 2
 
     # --- the story ---
@@ -105,7 +106,7 @@ class Life:
         return self.rng.choices(
             [self._session, self._deliver, self._set_policies, self._age,
              self._pair, self._external, self._restore],
-            [50, 22, 10, 12, 7, 6, 4])[0]
+            [46, 22, 10, 16, 7, 6, 4])[0]
 
     # --- what happens to the mailbox ---
 
@@ -133,7 +134,7 @@ class Life:
 
     def _deliver(self):
         count = self.rng.choice([1, 1, 2, 3, 6])
-        bulk = self._bulk and self.rng.random() < 0.5
+        bulk = self.bulk and self.rng.random() < 0.5
         if bulk:
             count = self.rng.choice([20, 30, 45])
         first = self.model.uidnext
@@ -226,11 +227,12 @@ class Life:
         rng = self.rng
         first = not self.steps
         if first:
-            self._bulk = rng.random() < 0.2
+            self.bulk = rng.random() < 0.25
             if rng.random() < 0.3:
                 self._take_presets()
             # some parameters only matter together
-            names = rng.sample(sorted(VALUES), 7) + rng.choice(GROUPS)
+            names = rng.sample(sorted(VALUES), 8) + (
+                MASS if self.bulk else rng.choice(GROUPS))
         else:
             names = rng.sample(sorted(VALUES), rng.choice([1, 1, 2]))
         for name in names:

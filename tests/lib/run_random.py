@@ -23,6 +23,8 @@ from random_tools import Doveadm, Lmtp, RandomHost
 STEPS = 40
 # How often a failing life is tried again, to shorten it.
 MAX_TRIES = 60
+# How much of a story is printed.
+FIRST, LAST = 30, 170
 SITE = {"enforcement": "enforce"}
 
 
@@ -174,8 +176,13 @@ class Run:
 
 
 def story(life, error):
-    return "  %s\n%s: %s" % ("\n  ".join(life.steps), type(error).__name__,
-                             error)
+    """What happened, for people. Of a long story the middle is left out."""
+    steps = life.steps
+    if len(steps) > FIRST + LAST:
+        steps = steps[:FIRST] + ["(%d more)" % (len(steps) - FIRST - LAST)] + \
+            steps[-LAST:]
+    return "  %s\n%s: %s" % ("\n  ".join(step[:200] for step in steps),
+                             type(error).__name__, error)
 
 
 def main():

@@ -28,6 +28,15 @@ KINDS = {
     "maildir": ({"mail_format": "maildir"}, 0.15),
     "last": ({"settings": {"pop3_enable_last": "yes"}}, 0.15),
 }
+# What happens among a thousand sessions: events and reasons of the audit.
+REACHED = {("intent", reason) for reason in (
+    "dele", "retrieved", "expired-retrieved", "expired-unretrieved",
+    "expired-hidden", "leave-limit", "mass-delete")} | {
+    ("refused", reason) for reason in (
+        "dele", "download-daily", "login-delay", "pop3-access")} | {
+    ("mass-delete", "mass-delete"), ("gone", "gone"),
+    ("restored", "admin"), ("unconfirmed", None), ("committed", None),
+    ("released", None)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,6 +49,10 @@ def test_random_sessions(postgres, kind):
         result = run.run()
         assert result.failure is None, result.failure
         assert result.sessions >= SESSIONS * share
+        if result.sessions >= 1000:
+            reached = set(host.sql("SELECT DISTINCT event, reason "
+                                   "FROM pop3.audit"))
+            assert not REACHED - reached
         problems = host.problems()
         assert not problems, "in the log:\n" + "\n".join(problems)
     finally:
