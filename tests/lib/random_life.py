@@ -175,7 +175,9 @@ class Life:
         what = rng.choice(["expunge", "expunge", "move", "flag", "unflag"])
         if what == "unflag" and during:
             what = "flag"
-        if what == "expunge" and not self._imap_used and rng.random() < 0.3:
+        # of a maildrop that nobody knows yet its use may be told too early
+        if what == "expunge" and not self._imap_used and \
+           rng.random() < 0.3 and model.record.known:
             what = "imap"
         self.tell("others: %s %r", what, uids)
         change = self.tools.doveadm.change
@@ -191,11 +193,10 @@ class Life:
             imap.expunge()
             imap.logout()
             model.imap_used(now)
-            if model.record.known:
-                wait_until(lambda: self.tools.sql(
-                    "SELECT 1 FROM pop3.maildrop WHERE username = %s "
-                    "AND imap_used_at IS NOT NULL", self.user),
-                    what="the use of IMAP to be recorded")
+            wait_until(lambda: self.tools.sql(
+                "SELECT 1 FROM pop3.maildrop WHERE username = %s "
+                "AND imap_used_at IS NOT NULL", self.user),
+                what="the use of IMAP to be recorded")
         else:
             flag = rng.choice(["\\Seen", "\\Flagged", "\\Answered"])
             add = what == "flag"
