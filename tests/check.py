@@ -35,8 +35,8 @@ SHM_FREE = 4 << 30
 # Tests that are run without sanitizers as well: kills at any moment, whole
 # lives of mailboxes, real clients, large maildrops.
 AS_INSTALLED = ["system/test_%s.py" % name for name in (
-    "big", "client_sessions", "concurrent", "hostile", "kills", "loading",
-    "random_sessions", "update_failures")]
+    "big", "client_sessions", "concurrent", "hostile", "hostile_load", "kills",
+    "loading", "random_sessions", "update_failures")]
 
 
 class Stage:
@@ -271,8 +271,7 @@ def main():
             asan, "service", asan=True)),
         Stage("system tests with sanitizers", pytest(
             asan, "system", asan=True)),
-        # nothing is skipped with sanitizers; what is installed is another
-        # program all the same, of another speed
+        # what is installed is another program, of another speed and size
         Stage("system tests as installed", pytest(gcc, *AS_INSTALLED)),
     ]
     with files_in_memory():
