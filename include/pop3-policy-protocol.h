@@ -109,6 +109,10 @@
    and items "message", in UID order:
        uid= guid= (message GUID) size= action= reason= uidl= message_id=
        mailbox= (action=move: where it goes)
+   for= (optional) Message-ID of the message that room is made for: becomes
+   detail of the audit's rows. An intent of a delivery comes without a LOGIN
+   before: its session= is the delivery's, and is forgotten once its last
+   intent has an outcome.
    OK: lease= seconds during which the mailbox commit may be done; count from
    before the request was first sent (a repeated one gets the full lease as
    answer) and stay well below it. FAIL stale, temp,
@@ -174,6 +178,66 @@
 
    ---- IMAP: the user's mailbox is used by IMAP ---------------------------
    user=                                         No reply needed (ID 0).
+
+   Outside POP3 sessions (deliveries, IMAP, doveadm), and for notices:
+
+   ---- LIMITS: the policy of a user, without a login ----------------------
+   user= session= (random id of this delivery)
+   OK: now= version= p.NAME   as LOGIN's
+       told=      the level of quota_warn, in percent, that the owner was told
+                  of last, or lower since (absent: 0)
+       cached=1   the database cannot be asked: as last known. now= is then
+                  the service's guess of database time.
+   FAIL temp if it cannot be asked and nothing is known of the user.
+
+   ---- EVICT: what may go to make room for a delivery ---------------------
+   user= session= guid= uidvalidity= (of INBOX)
+   bytes= messages=  to be freed, 0 if there is enough
+   OK: more=1 if there are others besides, and items "message":
+       uid= guid= size= (absent if not known)
+       hidden ones, the oldest hiding first, then retrieved ones, the oldest
+       retrieval first, until both sums are reached (a size that is not known
+       counts 0), at most POP3_POLICY_MAX_LEAVE. Never unretrieved or restored
+       ones, nor those that an open intent is about. Fewer, down to none,
+       where all is not enough. What this host wrote for the user before is
+       considered, as with LEAVE.
+
+   ---- USAGE: what the user has on the server -----------------------------
+   user= bytes= messages=  as Dovecot's quota counts them
+   storage_limit= message_limit=  bytes and messages in force (absent: none)
+   level=     highest threshold of quota_warn, in percent, that is reached
+              (absent: 0). A level below the one told lowers that one.
+   No reply needed (ID 0). The last of a user counts; it is written within the
+   service's poll_interval.
+
+   ---- NOTICES: what the owner should be told -----------------------------
+   user= session= guid= uidvalidity= (of INBOX)
+   OK: now= version= (as LOGIN's) and items, none under notify=no or an
+   enforcement other than enforce:
+   rule       a parameter that concerns the owner and changed since the last
+              notice of kind policy (before the first: differs from built-in);
+              none if such a notice was written in the last 24 hours:
+       name= old= new= (canonical values)
+   expiry     at most one, messages that no notice covered will go before
+              until; none if such a notice was written in the last 24 hours:
+       uids=     UID set, by expire_retrieved (optional)
+       before= exempt=   as LOGIN's, by expire_unretrieved (optional). What of
+                 it was removed by others, is hidden or not in the view is for
+                 the client to leave out.
+       at=       when the first of them goes
+       until=    end of the time looked at (now and notice_expiry_time)
+
+   ---- NOTICE: may this notice be written? --------------------------------
+   user= session= dsession= (optional) guid= uidvalidity= (of INBOX)
+   kind=      quota | expiry | policy
+   level=     (quota) percent that is told
+   until=     (expiry) as NOTICES said
+   count=     (expiry) number of messages that is told
+   version=   (policy) version= of NOTICES; not taken if the policy has
+              changed since
+   message_id= of the notice
+   OK: take=1 if it may be written: recorded then, durably, and no other of
+       the kind may be for 24 hours. Absent: it may not.
 */
 
 #include "str.h"
