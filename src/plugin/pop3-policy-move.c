@@ -6,6 +6,7 @@
 #include "hash.h"
 #include "mail-storage-private.h"
 #include "pop3-policy-identity.h"
+#include "pop3-policy-intent.h"
 #include "pop3-policy-move.h"
 #include "pop3-policy-quota.h"
 #include "pop3-policy-seen.h"

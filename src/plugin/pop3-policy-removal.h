@@ -37,6 +37,9 @@ struct pop3_policy_intent {
 };
 ARRAY_DEFINE_TYPE(pop3_policy_intent, struct pop3_policy_intent);
 
+/* TRUE for the expunge that a client's DELE asked for. */
+bool pop3_policy_removal_is_dele(const struct pop3_policy_removal *removal);
+
 /* Bring removals into the order of their UIDs. */
 void
 pop3_policy_removals_sort(ARRAY_TYPE(pop3_policy_removal) *removals);
@@ -54,20 +57,14 @@ struct pop3_policy_left_out {
 void pop3_policy_left_out_init(struct pop3_policy_left_out *left_out,
 			       pool_t pool);
 
-/* Look up the identity of each message, for the audit. Only the GUID is
-   essential: a message whose size or headers cannot be read is described
-   without them. Messages that cannot be removed are left out of *removals and
-   listed in *left_out. Strings are allocated from the pool. */
+/* pop3_policy_describe(), with UIDLs. */
 void pop3_policy_removals_describe(struct pop3_policy_session *session,
 				   struct mailbox_transaction_context *t,
 				   pool_t pool,
 				   ARRAY_TYPE(pop3_policy_removal) *removals,
 				   struct pop3_policy_left_out *left_out);
 
-/* Make the intent to remove these messages durable; waits for it. Returns
-   1 if it is durable (*intents tells which), 0 if the policy changed since
-   LOGIN (nothing may be removed), -1 and *error_r if it cannot be known to be
-   durable (nothing may be removed). */
+/* pop3_policy_intents_take(). */
 int pop3_policy_removals_intend(struct pop3_policy_session *session,
 				const ARRAY_TYPE(pop3_policy_removal) *removals,
 				ARRAY_TYPE(pop3_policy_intent) *intents,
@@ -100,12 +97,7 @@ pop3_policy_removals_expunged(struct pop3_policy_session *session,
 			      const ARRAY_TYPE(pop3_policy_removal) *removals,
 			      ARRAY_TYPE(seq_range) *uids);
 
-/* Returns 0 if a commit may begin on the strength of these intents, -1 and
-   *error_r if one of them does not hold any more. */
-int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
-			      const char **error_r);
-/* Tell what became of the intents: "committed", "failed" (nothing was
-   removed) or "unknown". Does not wait. */
+/* pop3_policy_intents_tell(). */
 void pop3_policy_intents_outcome(struct pop3_policy_session *session,
 				 const ARRAY_TYPE(pop3_policy_intent) *intents,
 				 const char *result);

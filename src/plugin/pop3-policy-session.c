@@ -10,6 +10,7 @@
 #include "pop3-policy-client.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-plugin.h"
+#include "pop3-policy-sender.h"
 #include "pop3-policy-session.h"
 
 static void login_text_build(struct pop3_policy_session *session)
@@ -154,48 +155,53 @@ bool pop3_policy_session_is_master(const struct pop3_policy_session *session)
 	return pop3_policy_compat_is_master(session->user);
 }
 
+void pop3_policy_session_sender(struct pop3_policy_session *session,
+				struct pop3_policy_sender *sender_r)
+{
+	i_zero(sender_r);
+	sender_r->user = session->user;
+	sender_r->event = session->event;
+	sender_r->service = session->service;
+	guid_128_copy(sender_r->id, session->id);
+	guid_128_copy(sender_r->box_guid, session->box_guid);
+	sender_r->uidvalidity = session->uidvalidity;
+}
+
 void pop3_policy_session_wire(struct pop3_policy_session *session,
 			      string_t *dest, const char *verb,
 			      unsigned int id)
 {
-	pop3_policy_wire_begin(dest, verb, id);
-	pop3_policy_wire_str(dest, "user", session->user->username);
-	pop3_policy_wire_str(dest, "session",
-			     guid_128_to_string(session->id));
+	struct pop3_policy_sender sender;
+
+	pop3_policy_session_sender(session, &sender);
+	pop3_policy_sender_wire(&sender, dest, verb, id);
 }
 
 void pop3_policy_session_wire_origin(struct pop3_policy_session *session,
 				     string_t *dest)
 {
-	struct mail_user *user = session->user;
+	struct pop3_policy_sender sender;
 
-	pop3_policy_wire_str(dest, "dsession", user->session_id);
-	if (user->auth_user != NULL &&
-	    strcmp(user->auth_user, user->username) != 0)
-		pop3_policy_wire_str(dest, "auth_user", user->auth_user);
-	if (user->conn.remote_ip != NULL && user->conn.remote_ip->family != 0) {
-		pop3_policy_wire_str(dest, "rip",
-				     net_ip2addr(user->conn.remote_ip));
-	}
+	pop3_policy_session_sender(session, &sender);
+	pop3_policy_sender_wire_origin(&sender, dest);
 }
 
 void pop3_policy_session_wire_mailbox(struct pop3_policy_session *session,
 				      string_t *dest)
 {
-	if (session->uidvalidity == 0)
-		return;
-	pop3_policy_wire_str(dest, "guid",
-			     guid_128_to_string(session->box_guid));
-	pop3_policy_wire_num(dest, "uidvalidity", session->uidvalidity);
+	struct pop3_policy_sender sender;
+
+	pop3_policy_session_sender(session, &sender);
+	pop3_policy_sender_wire_mailbox(&sender, dest);
 }
 
 void pop3_policy_session_send(struct pop3_policy_session *session,
 			      const string_t *text)
 {
-	const char *error;
+	struct pop3_policy_sender sender;
 
-	if (pop3_policy_client_send(session->service, text, &error) < 0)
-		e_error(session->event, "A record was not sent: %s", error);
+	pop3_policy_session_sender(session, &sender);
+	pop3_policy_sender_send(&sender, text);
 }
 
 void pop3_policy_session_event(struct pop3_policy_session *session,
@@ -203,21 +209,8 @@ void pop3_policy_session_event(struct pop3_policy_session *session,
 			       const ARRAY_TYPE(seq_range) *uids,
 			       uint32_t uidnext, const char *text)
 {
-	string_t *str = t_str_new(256), *set;
+	struct pop3_policy_sender sender;
 
-	pop3_policy_session_wire(session, str, "EVENT", 0);
-	pop3_policy_session_wire_origin(session, str);
-	pop3_policy_session_wire_mailbox(session, str);
-	pop3_policy_wire_str(str, "event", event);
-	pop3_policy_wire_str(str, "reason", reason);
-	if (uids != NULL) {
-		set = t_str_new(64);
-		pop3_policy_uidset_append(set, uids);
-		pop3_policy_wire_str(str, "uids", str_c(set));
-	}
-	if (uidnext != 0)
-		pop3_policy_wire_num(str, "uidnext", uidnext);
-	pop3_policy_wire_str(str, "text", text);
-	pop3_policy_wire_end(str);
-	pop3_policy_session_send(session, str);
+	pop3_policy_session_sender(session, &sender);
+	pop3_policy_sender_event(&sender, event, reason, uids, uidnext, text);
 }

@@ -19,6 +19,7 @@ struct mailbox;
 struct mailbox_transaction_context;
 struct ostream;
 struct pop3_policy_client;
+struct pop3_policy_sender;
 
 enum pop3_policy_session_state {
 	/* LOGIN was sent, its answer was not read yet */
@@ -179,6 +180,11 @@ int pop3_policy_session_login_again(struct pop3_policy_session *session,
 
 /* TRUE if a master user logged in as the mailbox's owner. */
 bool pop3_policy_session_is_master(const struct pop3_policy_session *session);
+
+/* What this session is to pop3-policy-sender.h; valid as long as the session
+   is, and the mailbox's identity does not change. */
+void pop3_policy_session_sender(struct pop3_policy_session *session,
+				struct pop3_policy_sender *sender_r);
 
 /* Begin a message of this session: verb, id, user, session. */
 void pop3_policy_session_wire(struct pop3_policy_session *session,

@@ -1,0 +1,167 @@
+/* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
+
+#include "lib.h"
+#include "array.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-clock.h"
+#include "pop3-policy-intent.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-sender.h"
+
+/* A durable wait each, so that one is answered well within the timeout, and
+   its text is small enough with the longest Message-IDs. */
+#define MAX_INTENT_MESSAGES 500
+
+static void
+intent_build(const struct pop3_policy_intent_request *request, string_t *text,
+	     unsigned int id, const struct pop3_policy_removal *removals,
+	     unsigned int count)
+{
+	const struct pop3_policy_sender *sender = request->sender;
+	unsigned int i;
+
+	pop3_policy_sender_wire(sender, text, "INTENT", id);
+	pop3_policy_wire_num(text, "no", *request->last_no);
+	pop3_policy_sender_wire_origin(sender, text);
+	pop3_policy_sender_wire_mailbox(sender, text);
+	pop3_policy_wire_str(text, "version", request->version);
+	/* A line has a limit, and a header of a mail has none. */
+	pop3_policy_wire_str(text, "for", request->room_for == NULL ? NULL :
+			     t_strndup(request->room_for, 998));
+	pop3_policy_wire_num(text, "items", count);
+	pop3_policy_wire_end(text);
+
+	for (i = 0; i < count; i++) {
+		const struct pop3_policy_removal *removal = &removals[i];
+		bool flag = request->dele_is_flag &&
+			pop3_policy_removal_is_dele(removal);
+
+		pop3_policy_wire_item(text, "message");
+		pop3_policy_wire_num(text, "uid", removal->uid);
+		pop3_policy_wire_str(text, "guid",
+				     guid_128_to_string(removal->guid));
+		pop3_policy_wire_num(text, "size", removal->size);
+		pop3_policy_wire_str(text, "action", flag ? "flag" :
+			pop3_policy_action_name(removal->action));
+		pop3_policy_wire_str(text, "reason",
+			pop3_policy_reason_name(removal->reason));
+		pop3_policy_wire_str(text, "mailbox", removal->mailbox);
+		pop3_policy_wire_str(text, "uidl",
+			removal->uidl == NULL ? NULL :
+			t_strndup(removal->uidl, 255));
+		pop3_policy_wire_str(text, "message_id",
+			removal->message_id == NULL ? NULL :
+			t_strndup(removal->message_id, 998));
+		pop3_policy_wire_end(text);
+	}
+}
+
+/* As pop3_policy_intents_take(), for one intent. */
+static int
+intent_take(const struct pop3_policy_intent_request *request,
+	    const struct pop3_policy_removal *removals, unsigned int count,
+	    ARRAY_TYPE(pop3_policy_intent) *intents, const char **error_r)
+{
+	struct pop3_policy_wire_message *reply;
+	struct pop3_policy_intent *intent;
+	struct pop3_policy_client *service = request->sender->service;
+	string_t *text = str_new(default_pool, 256 * count);
+	unsigned int id = pop3_policy_client_next_id(service);
+	uint64_t begin = pop3_policy_clock_nsecs();
+	const char *code;
+	int64_t lease = 0;
+	int ret;
+
+	/* Whatever the answer, the intent has this number: without an answer
+	   its outcome, "failed", settles it. */
+	intent = array_append_space(intents);
+	intent->no = ++*request->last_no;
+	intent_build(request, text, id, removals, count);
+	ret = pop3_policy_client_request(service, id, text, &reply, error_r);
+	str_free(&text);
+	if (ret < 0)
+		return -1;
+	if (ret > 0) {
+		if (pop3_policy_wire_get_int64(&reply->head, "lease",
+					       &lease) <= 0 || lease <= 0) {
+			*error_r = "INTENT was answered without a lease";
+			ret = -1;
+		} else {
+			/* The other half is for the commit itself. */
+			intent->commit_until = begin +
+				(uint64_t)lease * 1000000000ULL / 2;
+		}
+	} else {
+		code = pop3_policy_wire_get_str(&reply->head, "code");
+		if (code == NULL || strcmp(code, "stale") != 0) {
+			*error_r = t_strdup_printf("INTENT was refused: %s: %s",
+				code == NULL ? "no code" : code,
+				pop3_policy_wire_get_str(&reply->head, "text"));
+			ret = -1;
+		} else {
+			/* the service settles a stale intent itself */
+			array_pop_back(intents);
+		}
+	}
+	pop3_policy_wire_message_free(&reply);
+	return ret;
+}
+
+int pop3_policy_intents_take(const struct pop3_policy_intent_request *request,
+			     const ARRAY_TYPE(pop3_policy_removal) *removals,
+			     ARRAY_TYPE(pop3_policy_intent) *intents,
+			     const char **error_r)
+{
+	const struct pop3_policy_removal *list;
+	unsigned int i, count, batch;
+	int ret = 1;
+
+	list = array_get(removals, &count);
+	for (i = 0; i < count && ret > 0; i += batch) {
+		batch = I_MIN(count - i, MAX_INTENT_MESSAGES);
+		T_BEGIN {
+			ret = intent_take(request, list + i, batch, intents,
+					  error_r);
+		} T_END_PASS_STR_IF(ret < 0, error_r);
+	}
+	if (ret <= 0) {
+		pop3_policy_intents_tell(request->sender, intents, "failed");
+		array_clear(intents);
+	}
+	return ret;
+}
+
+int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
+			      const char **error_r)
+{
+	const struct pop3_policy_intent *intent;
+
+	/* A later session may repair an intent whose lease ran out, so a
+	   commit must not begin late. */
+	array_foreach(intents, intent) {
+		if (pop3_policy_clock_nsecs() >= intent->commit_until) {
+			*error_r = "the intent's lease is running out";
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void pop3_policy_intents_tell(const struct pop3_policy_sender *sender,
+			      const ARRAY_TYPE(pop3_policy_intent) *intents,
+			      const char *result)
+{
+	const struct pop3_policy_intent *intent;
+	string_t *text;
+
+	if (array_count(intents) == 0)
+		return;
+	text = t_str_new(256);
+	array_foreach(intents, intent) {
+		pop3_policy_sender_wire(sender, text, "OUTCOME", 0);
+		pop3_policy_wire_num(text, "no", intent->no);
+		pop3_policy_wire_str(text, "result", result);
+		pop3_policy_wire_end(text);
+	}
+	pop3_policy_sender_send(sender, text);
+}
