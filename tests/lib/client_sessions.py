@@ -79,7 +79,7 @@ class Run:
         self.output = output
         self.connections = len(dialogues)
         self.commands = [name for dialogue in dialogues
-                         for name in dialogue.commands()]
+                         for name in dialogue.commands_until_gone()]
         self.refused = [line for dialogue in dialogues
                         for line in dialogue.refused()]
 

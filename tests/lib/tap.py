@@ -28,6 +28,17 @@ class Dialogue:
         """The commands' names, in their order."""
         return [line.split(" ")[0].upper() for line, _ in self.lines]
 
+    def commands_until_gone(self):
+        """The same; but of a client that goes away at an error, without a
+        QUIT, only those up to it. What it had sent behind that may have been
+        seen or not."""
+        names = self.commands()
+        if "QUIT" not in names:
+            for i, (_, reply) in enumerate(self.lines):
+                if reply and reply.startswith("-ERR"):
+                    return names[:i + 1]
+        return names
+
     def refused(self):
         """(command line, reply) of what was answered with -ERR."""
         return [(line, reply) for line, reply in self.lines
