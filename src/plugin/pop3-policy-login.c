@@ -95,15 +95,16 @@ parse_intent(struct pop3_policy_login *login,
 	return 0;
 }
 
-static int
-parse_policy(struct pop3_policy_login *login,
-	     const struct pop3_policy_wire_line *head, const char **error_r)
+int pop3_policy_login_parse_policy(pool_t pool,
+				   const struct pop3_policy_wire_line *head,
+				   struct pop3_policy *policy_r,
+				   const char **error_r)
 {
 	const struct pop3_policy_param_info *info;
 	const char *value;
 	unsigned int i;
 
-	pop3_policy_init_builtin(&login->policy);
+	pop3_policy_init_builtin(policy_r);
 	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
 		info = pop3_policy_param_info(i);
 		value = pop3_policy_wire_get_str(head,
@@ -112,8 +113,8 @@ parse_policy(struct pop3_policy_login *login,
 			/* an older service does not know the parameter yet */
 			continue;
 		}
-		if (pop3_policy_value_parse_canonical(login->pool, i, value,
-				&login->policy.values[i], error_r) < 0)
+		if (pop3_policy_value_parse_canonical(pool, i, value,
+				&policy_r->values[i], error_r) < 0)
 			return -1;
 	}
 	return 0;
@@ -145,7 +146,8 @@ int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 		*error_r = "wait is wrong";
 		ret = -1;
 	} else {
-		ret = parse_policy(login, &reply->head, error_r);
+		ret = pop3_policy_login_parse_policy(pool, &reply->head,
+						     &login->policy, error_r);
 	}
 	for (i = 0; i < reply->item_count && ret == 0; i++) {
 		const struct pop3_policy_wire_line *item = &reply->items[i];

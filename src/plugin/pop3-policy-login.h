@@ -9,6 +9,7 @@
 /* The service's answer to LOGIN: policy and state of a user. */
 
 struct pop3_policy_session;
+struct pop3_policy_wire_line;
 struct pop3_policy_wire_message;
 
 /* A maildrop as the database knows it. A field that is "not known" is 0 or an
@@ -78,6 +79,13 @@ struct pop3_policy_login {
 int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 			    struct pop3_policy_login **login_r,
 			    const char **error_r);
+/* Read the policy (p.NAME) from the first line of an answer. What it does not
+   have is built-in. Strings are allocated from the pool. Returns 0 / -1 and
+   *error_r. */
+int pop3_policy_login_parse_policy(pool_t pool,
+				   const struct pop3_policy_wire_line *head,
+				   struct pop3_policy *policy_r,
+				   const char **error_r);
 /* The user was asked for again in the same session: take over the policy, and
    what is known of retrievals. The rest is what the view was made of, and
    stays. */

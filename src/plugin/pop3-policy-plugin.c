@@ -8,7 +8,10 @@
 #include "mail-user.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-delivery.h"
 #include "pop3-policy-plugin.h"
+#include "pop3-policy-quota-rcpt.h"
+#include "pop3-policy-quota-version.h"
 #include "pop3-policy-session.h"
 
 #define POP3_POLICY_USER_CONTEXT(obj) \
@@ -18,7 +21,9 @@
 
 struct pop3_policy_user {
 	union mail_user_module_context module_ctx;
+	/* one of them */
 	struct pop3_policy_session *session;
+	struct pop3_policy_delivery *delivery;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(pop3_policy_user_module,
@@ -37,22 +42,43 @@ struct pop3_policy_session *pop3_policy_session_get(struct mail_user *user)
 	return puser == NULL ? NULL : puser->session;
 }
 
+struct pop3_policy_delivery *pop3_policy_delivery_get(struct mail_user *user)
+{
+	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT(user);
+
+	return puser == NULL ? NULL : puser->delivery;
+}
+
 static void pop3_policy_user_deinit(struct mail_user *user)
 {
 	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT_REQUIRE(user);
 
 	puser->module_ctx.super.deinit(user);
-	/* usually sent already; this is for a user whose POP3 client was never
-	   made */
-	pop3_policy_session_end(puser->session, "error");
-	pop3_policy_session_free(&puser->session);
+	if (puser->session != NULL) {
+		/* usually sent already; this is for a user whose POP3 client
+		   was never made */
+		pop3_policy_session_end(puser->session, "error");
+		pop3_policy_session_free(&puser->session);
+	}
+	pop3_policy_delivery_free(&puser->delivery);
+}
+
+static struct pop3_policy_user *pop3_policy_user_create(struct mail_user *user)
+{
+	struct pop3_policy_user *puser;
+	struct mail_user_vfuncs *v = user->vlast;
+
+	puser = p_new(user->pool, struct pop3_policy_user, 1);
+	puser->module_ctx.super = *v;
+	user->vlast = &puser->module_ctx.super;
+	v->deinit = pop3_policy_user_deinit;
+	MODULE_CONTEXT_SET(user, pop3_policy_user_module, puser);
+	return puser;
 }
 
 static void pop3_policy_pop3_user_created(struct mail_user *user)
 {
-	struct pop3_policy_user *puser;
 	struct pop3_policy_session *session;
-	struct mail_user_vfuncs *v = user->vlast;
 	const char *error;
 
 	session = pop3_policy_session_create(user, &error);
@@ -62,12 +88,7 @@ static void pop3_policy_pop3_user_created(struct mail_user *user)
 		user->error = p_strdup(user->pool, error);
 		return;
 	}
-	puser = p_new(user->pool, struct pop3_policy_user, 1);
-	puser->session = session;
-	puser->module_ctx.super = *v;
-	user->vlast = &puser->module_ctx.super;
-	v->deinit = pop3_policy_user_deinit;
-	MODULE_CONTEXT_SET(user, pop3_policy_user_module, puser);
+	pop3_policy_user_create(user)->session = session;
 }
 
 /* The service needs to know which maildrops IMAP uses: expire_unretrieved
@@ -92,8 +113,17 @@ static void pop3_policy_imap_user_created(struct mail_user *user)
 		e_warning(user->event, "pop3-policy: The use of IMAP was not "
 			  "recorded: %s", error);
 	}
-	/* imap processes live long, their sockets need not */
-	pop3_policy_clients_deinit();
+}
+
+static void pop3_policy_other_user_created(struct mail_user *user)
+{
+	struct pop3_policy_delivery *delivery;
+
+	if (strcmp(user->service, "imap") == 0)
+		pop3_policy_imap_user_created(user);
+	delivery = pop3_policy_delivery_create(user);
+	if (delivery != NULL)
+		pop3_policy_user_create(user)->delivery = delivery;
 }
 
 static void pop3_policy_mail_user_created(struct mail_user *user)
@@ -102,12 +132,13 @@ static void pop3_policy_mail_user_created(struct mail_user *user)
 		return;
 	if (strcmp(user->service, "pop3") == 0)
 		pop3_policy_pop3_user_created(user);
-	else if (strcmp(user->service, "imap") == 0)
-		pop3_policy_imap_user_created(user);
+	else
+		pop3_policy_other_user_created(user);
 }
 
 static struct mail_storage_hooks pop3_policy_mail_storage_hooks = {
 	.mail_user_created = pop3_policy_mail_user_created,
+	.mailbox_list_created = pop3_policy_delivery_list_created,
 	.mailbox_allocated = pop3_policy_mailbox_allocated,
 	.mail_allocated = pop3_policy_mail_allocated,
 };
@@ -115,12 +146,15 @@ static struct mail_storage_hooks pop3_policy_mail_storage_hooks = {
 void pop3_policy_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &pop3_policy_mail_storage_hooks);
+	pop3_policy_quota_rcpt_init(module);
 	pop3_policy_pop3_init();
 }
 
 void pop3_policy_plugin_deinit(void)
 {
 	pop3_policy_pop3_deinit();
+	pop3_policy_quota_version_deinit();
+	pop3_policy_quota_rcpt_deinit();
 	mail_storage_hooks_remove(&pop3_policy_mail_storage_hooks);
 	pop3_policy_clients_deinit();
 }

@@ -1,82 +1,139 @@
 /* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
 
 #include "lib.h"
+#include "str.h"
+#include "mail-namespace.h"
+#include "mail-user.h"
+#include "pop3-policy-client.h"
+#include "pop3-policy-delivery.h"
+#include "pop3-policy-effective.h"
+#include "pop3-policy-protocol.h"
+#include "pop3-policy-quota-share.h"
+#include "pop3-policy-quota-version.h"
 #include "pop3-policy-quota.h"
 
-#if DOVECOT_PREREQ(2, 4, 0)
+/* Set once the missing quota was complained about. */
+static bool quota_warned;
 
-#include "array.h"
-#include "mail-storage-private.h"
-#include "quota-private.h"
-#include "quota-plugin.h"
-
-/* The quota plugin may not be loaded. */
-#pragma weak quota_user_module
-#pragma weak quota_root_is_visible
-
-static enum quota_alloc_result (*quota_test_alloc_super)(
-	struct quota_transaction_context *ctx, uoff_t size,
-	struct mailbox *expunged_box, uoff_t expunged_size,
-	const struct quota_overrun **overruns_r, const char **error_r);
-
-static enum quota_alloc_result
-pop3_policy_quota_test_alloc(
-	struct quota_transaction_context *ctx ATTR_UNUSED,
-	uoff_t size ATTR_UNUSED, struct mailbox *expunged_box ATTR_UNUSED,
-	uoff_t expunged_size ATTR_UNUSED,
-	const struct quota_overrun **overruns_r, const char **error_r)
+static void warn_no_effect(struct mail_user *user)
 {
-	if (overruns_r != NULL)
-		*overruns_r = NULL;
-	*error_r = NULL;
-	return QUOTA_ALLOC_RESULT_OK;
-}
+	const char *problem;
 
-static struct quota *user_quota(struct mailbox *box)
-{
-	struct quota_user *quser;
-
-	if (quota_root_is_visible == NULL)
-		return NULL;
-	quser = QUOTA_USER_CONTEXT(box->storage->user);
-	return quser == NULL ? NULL : quser->quota;
-}
-
-void pop3_policy_quota_move_begin(struct mailbox *source,
-				  struct mailbox *target)
-{
-	struct quota *quota = user_quota(source);
-	struct quota_root *root;
-
-	i_assert(quota_test_alloc_super == NULL);
-	if (quota == NULL)
+	/* Who only reads mail needs no quota plugin. */
+	if (quota_warned || (strcmp(user->service, "lmtp") != 0 &&
+			     strcmp(user->service, "lda") != 0 &&
+			     strcmp(user->service, "imap") != 0))
 		return;
-	array_foreach_elem(&quota->all_roots, root) {
-		if (quota_root_is_visible(root, target) &&
-		    !quota_root_is_visible(root, source))
-			return;
+	quota_warned = TRUE;
+	problem = pop3_policy_quota_is_loaded() ?
+		"Dovecot's quota plugin has no enforced quota for INBOX" :
+		"Dovecot's quota plugin is not loaded";
+	e_warning(user->event, "pop3-policy: quota_storage and quota_messages "
+		  "of the policy have no effect: %s", problem);
+}
+
+void pop3_policy_quota_apply(struct mail_user *user,
+			     struct mail_namespace *inbox,
+			     const struct pop3_policy *policy)
+{
+	int64_t bytes, messages;
+	enum pop3_policy_quota_action action;
+	bool limited;
+
+	if (pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) !=
+	    POP3_POLICY_ENFORCEMENT_ENFORCE)
+		return;
+	action = pop3_policy_num(policy, POP3_POLICY_PARAM_QUOTA_ACTION);
+	bytes = pop3_policy_num(policy, POP3_POLICY_PARAM_QUOTA_STORAGE);
+	messages = pop3_policy_num(policy, POP3_POLICY_PARAM_QUOTA_MESSAGES);
+	limited = bytes != POP3_POLICY_AS_CONFIGURED ||
+		messages != POP3_POLICY_AS_CONFIGURED;
+
+	/* To reject is built in. Where the limits are Dovecot's own, its
+	   quota_full_tempfail is meant. */
+	if (limited || action != POP3_POLICY_QUOTA_ACTION_REJECT) {
+		pop3_policy_quota_set_tempfail(user,
+			action == POP3_POLICY_QUOTA_ACTION_DEFER);
 	}
-	quota_test_alloc_super = quota->test_alloc;
-	quota->test_alloc = pop3_policy_quota_test_alloc;
+	if (limited &&
+	    !pop3_policy_quota_set_limits(user, inbox, bytes, messages) &&
+	    (bytes > 0 || messages > 0))
+		warn_no_effect(user);
 }
 
-void pop3_policy_quota_move_end(struct mailbox *source)
+static int
+quota_count(struct mail_user *user, struct pop3_policy_quota_usage *usage_r)
 {
-	if (quota_test_alloc_super == NULL)
-		return;
-	user_quota(source)->test_alloc = quota_test_alloc_super;
-	quota_test_alloc_super = NULL;
+	struct mail_namespace *inbox;
+
+	if (!pop3_policy_quota_is_loaded())
+		return -1;
+	inbox = mail_namespace_find_inbox(user->namespaces);
+	return pop3_policy_quota_count(user, inbox, usage_r);
 }
 
-#else
-
-void pop3_policy_quota_move_begin(struct mailbox *source ATTR_UNUSED,
-				  struct mailbox *target ATTR_UNUSED)
+int pop3_policy_quota_usage(struct mail_user *user,
+			    struct pop3_policy_quota_usage *usage_r)
 {
+	struct pop3_policy_delivery *delivery = pop3_policy_delivery_get(user);
+
+	if (quota_count(user, usage_r) < 0)
+		return -1;
+	if (delivery != NULL && !delivery->before_known) {
+		delivery->before_known = TRUE;
+		delivery->before = *usage_r;
+	}
+	return 0;
 }
 
-void pop3_policy_quota_move_end(struct mailbox *source ATTR_UNUSED)
+unsigned int
+pop3_policy_quota_level(const struct pop3_policy *policy,
+			const struct pop3_policy_quota_usage *usage)
 {
+	const char *percents =
+		policy->values[POP3_POLICY_PARAM_QUOTA_WARN].str;
+	unsigned int bytes, messages;
+
+	bytes = pop3_policy_quota_share_level(percents, usage->bytes,
+					      usage->bytes_limit);
+	messages = pop3_policy_quota_share_level(percents, usage->messages,
+						 usage->messages_limit);
+	return I_MAX(bytes, messages);
 }
 
-#endif
+bool pop3_policy_quota_tell(struct pop3_policy_client *service,
+			    struct mail_user *user,
+			    const struct pop3_policy *policy,
+			    struct pop3_policy_quota_usage *usage_r,
+			    unsigned int *level_r)
+{
+	string_t *text;
+	const char *error;
+
+	*level_r = 0;
+	if (quota_count(user, usage_r) < 0)
+		return FALSE;
+	if (policy != NULL)
+		*level_r = pop3_policy_quota_level(policy, usage_r);
+
+	text = t_str_new(128);
+	pop3_policy_wire_begin(text, "USAGE", 0);
+	pop3_policy_wire_str(text, "user", user->username);
+	pop3_policy_wire_num(text, "bytes", usage_r->bytes);
+	pop3_policy_wire_num(text, "messages", usage_r->messages);
+	if (usage_r->bytes_limit != 0) {
+		pop3_policy_wire_num(text, "storage_limit",
+				     usage_r->bytes_limit);
+	}
+	if (usage_r->messages_limit != 0) {
+		pop3_policy_wire_num(text, "message_limit",
+				     usage_r->messages_limit);
+	}
+	if (*level_r != 0)
+		pop3_policy_wire_num(text, "level", *level_r);
+	pop3_policy_wire_end(text);
+	if (pop3_policy_client_try_send(service, text, &error) < 0) {
+		e_debug(user->event, "pop3-policy: USAGE not sent: %s", error);
+	}
+	return TRUE;
+}

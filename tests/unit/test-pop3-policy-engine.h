@@ -26,6 +26,7 @@
 	X(test_disposition_marks_seen) \
 	X(test_disposition_limits_leaving) \
 	X(test_mass_delete) \
+	X(test_quota_share) \
 	X(test_view_limit) \
 	X(test_view_limit_random)
 
