@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "settings-parser.h"
 #include "mail-user.h"
+#include "pop3-policy-address.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-setting-bounds.h"
 #include "pop3-policy-settings.h"
@@ -13,6 +14,7 @@ int pop3_policy_settings_get(struct mail_user *user,
 			     struct pop3_policy_settings *set_r,
 			     const char **error_r)
 {
+	struct pop3_policy_address address;
 	const char *value, *error;
 
 	i_zero(set_r);
@@ -34,5 +36,22 @@ int pop3_policy_settings_get(struct mail_user *user,
 			POP3_POLICY_TIMEOUT_ALLOWED, value);
 		return -1;
 	}
+
+	value = mail_user_plugin_getenv(user, "pop3_policy_notice_dir");
+	if (value == NULL || *value == '\0')
+		value = POP3_POLICY_NOTICE_DIR_BUILTIN;
+	set_r->notice_dir = *value == '/' ? p_strdup(user->pool, value) :
+		p_strconcat(user->pool, POP3_POLICY_DATADIR"/", value, NULL);
+
+	value = mail_user_plugin_getenv(user, "pop3_policy_notice_from");
+	if (value == NULL || *value == '\0')
+		value = POP3_POLICY_NOTICE_FROM_BUILTIN;
+	if (pop3_policy_address_parse(value, &address) < 0) {
+		*error_r = t_strdup_printf(
+			"pop3_policy_notice_from: \"%s\" is not "
+			POP3_POLICY_ADDRESS_ALLOWED, value);
+		return -1;
+	}
+	set_r->notice_from = p_strdup(user->pool, value);
 	return 0;
 }

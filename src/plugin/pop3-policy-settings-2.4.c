@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "settings.h"
 #include "mail-user.h"
+#include "pop3-policy-address.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-setting-bounds.h"
 #include "pop3-policy-setting-info.h"
@@ -15,7 +16,9 @@ int pop3_policy_settings_get(struct mail_user *user,
 			     const char **error_r)
 {
 	const struct pop3_policy_setting_values *values;
-	const char *socket;
+	struct pop3_policy_address address;
+	const char *socket, *dir, *from;
+	int ret = 0;
 
 	i_zero(set_r);
 	if (settings_get(user->event, &pop3_policy_setting_parser_info, 0,
@@ -28,6 +31,22 @@ int pop3_policy_settings_get(struct mail_user *user,
 		p_strconcat(user->pool, pop3_policy_compat_base_dir(user),
 			    "/", socket, NULL);
 	set_r->timeout_msecs = values->timeout_msecs;
+	dir = values->pop3_policy_notice_dir;
+	if (*dir == '\0')
+		dir = POP3_POLICY_NOTICE_DIR_BUILTIN;
+	set_r->notice_dir = *dir == '/' ? p_strdup(user->pool, dir) :
+		p_strconcat(user->pool, POP3_POLICY_DATADIR"/", dir, NULL);
+	from = values->pop3_policy_notice_from;
+	if (*from == '\0')
+		from = POP3_POLICY_NOTICE_FROM_BUILTIN;
+	set_r->notice_from = p_strdup(user->pool, from);
+	/* with the user's variables in it, it has not been checked yet */
+	if (pop3_policy_address_parse(from, &address) < 0) {
+		*error_r = t_strdup_printf(
+			"pop3_policy_notice_from: \"%s\" is not "
+			POP3_POLICY_ADDRESS_ALLOWED, from);
+		ret = -1;
+	}
 	settings_free(values);
-	return 0;
+	return ret;
 }

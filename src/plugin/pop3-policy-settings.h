@@ -9,6 +9,10 @@ struct pop3_policy_settings {
 	const char *socket_path;
 	/* how long to wait for an answer of the service, milliseconds */
 	unsigned int timeout_msecs;
+	/* the directory of the notices' templates */
+	const char *notice_dir;
+	/* who sends notices, as pop3_policy_address_parse() takes it */
+	const char *notice_from;
 };
 
 /* Read the settings of this user; strings are allocated from the user's pool.

@@ -13,4 +13,11 @@
 #define POP3_POLICY_TIMEOUT_ALLOWED \
 	"a time between 100 ms and 60 s, such as 5s or 500ms"
 
+/* A name without a slash at its beginning is below the directory of what this
+   package installs, POP3_POLICY_DATADIR. */
+#define POP3_POLICY_NOTICE_DIR_BUILTIN "notices"
+
+/* without a domain: at the user's */
+#define POP3_POLICY_NOTICE_FROM_BUILTIN "postmaster"
+
 #endif

@@ -11,6 +11,10 @@ struct pop3_policy_setting_values {
 	const char *pop3_policy_socket;
 	/* how long to wait for an answer of the service, as it was written */
 	const char *pop3_policy_timeout;
+	/* the directory of the notices' templates */
+	const char *pop3_policy_notice_dir;
+	/* an address, as pop3_policy_address_parse() takes it */
+	const char *pop3_policy_notice_from;
 
 	/* from it, milliseconds */
 	unsigned int timeout_msecs;
