@@ -198,7 +198,7 @@
        hidden ones, the oldest hiding first, then retrieved ones, the oldest
        retrieval first, until both sums are reached (a size that is not known
        counts 0), at most POP3_POLICY_MAX_LEAVE. Never unretrieved or restored
-       ones, nor those that an open intent is about. Fewer, down to none,
+       ones, nor those that mass-delete hid or an open intent is about. Fewer, down to none,
        where all is not enough. What this host wrote for the user before is
        considered, as with LEAVE.
 
@@ -221,9 +221,12 @@
    expiry     at most one, messages that no notice covered will go before
               until; none if such a notice was written in the last 24 hours:
        uids=     UID set, by expire_retrieved (optional)
-       before= exempt=   as LOGIN's, by expire_unretrieved (optional). What of
-                 it was removed by others, is hidden or not in the view is for
-                 the client to leave out.
+       before= exempt=   by expire_unretrieved, as LOGIN's (optional); exempt
+                 are also those that are hidden, that view_since or view_window
+                 leave out, or that were told of before
+                 Which of both are still there is for the client to find out,
+                 and which of them are notices: telling of those would never
+                 end.
        at=       when the first of them goes
        until=    end of the time looked at (now and notice_expiry_time)
 
@@ -233,11 +236,12 @@
    level=     (quota) percent that is told
    until=     (expiry) as NOTICES said
    count=     (expiry) number of messages that is told
-   version=   (policy) version= of NOTICES; not taken if the policy has
-              changed since
+   version=   version= of NOTICES, needed for kind policy (optional); not taken
+              if the policy has changed since
    message_id= of the notice
    OK: take=1 if it may be written: recorded then, durably, and no other of
-       the kind may be for 24 hours. Absent: it may not.
+       the kind may be for 24 hours. Absent: it may not. FAIL temp: it may not,
+       either. A request repeated with the same message_id= gets take=1 again.
 */
 
 #include "str.h"

@@ -12,12 +12,14 @@
 #include "pop3-policy-client.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-imap-use.h"
+#include "pop3-policy-limits.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-order.h"
 #include "pop3-policy-polls.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-unconfigured.h"
+#include "pop3-policy-usage.h"
 #include "pop3-policy-writer.h"
 
 /* How long the end may take to write what is queued, and how long it waits for
@@ -106,6 +108,9 @@ static void pop3_policy_init(void)
 						service->set.poll_interval);
 	service->imap_use = pop3_policy_imap_use_init(service->writer,
 						      service->pool);
+	service->usage = pop3_policy_usage_init(service->writer, service->pool,
+						service->set.poll_interval);
+	service->limits = pop3_policy_limits_init();
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
@@ -135,6 +140,7 @@ static void pop3_policy_flush(void)
 			pop3_policy_clients_read_all();
 			pop3_policy_polls_flush(service->polls);
 			pop3_policy_imap_use_flush(service->imap_use);
+			pop3_policy_usage_flush(service->usage);
 			pop3_policy_writer_flush(service->writer);
 			if (pop3_policy_writer_is_idle(service->writer))
 				break;
@@ -152,6 +158,8 @@ static void pop3_policy_deinit(void)
 	pop3_policy_maintain_deinit(&service->maintain);
 	pop3_policy_clients_destroy_all();
 	pop3_policy_order_deinit(&service->order);
+	pop3_policy_limits_deinit(&service->limits);
+	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);
 	pop3_policy_polls_deinit(&service->polls);
 	pop3_policy_writer_deinit(&service->writer);

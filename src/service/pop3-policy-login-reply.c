@@ -4,7 +4,6 @@
 #include "array.h"
 #include "str.h"
 #include "pop3-policy-db-text.h"
-#include "pop3-policy-effective.h"
 #include "pop3-policy-login-reply.h"
 #include "pop3-policy-protocol.h"
 
@@ -185,7 +184,6 @@ int pop3_policy_login_reply_write(string_t *dest,
 	struct pop3_policy_reply_items items = { .str = t_str_new(1024) };
 	unsigned int i, rows = reply->state == NULL ? 0 :
 		pop3_policy_db_result_rows(reply->state);
-	const char *key;
 
 	if (reply->now == NULL) {
 		*error_r = "pop3.now() returned nothing";
@@ -205,13 +203,8 @@ int pop3_policy_login_reply_write(string_t *dest,
 	if (reply->wait > 0)
 		pop3_policy_wire_num(dest, "wait", reply->wait);
 	pop3_policy_wire_str(dest, "now", reply->now);
-	pop3_policy_wire_str(dest, "version", reply->version);
 	pop3_policy_wire_num(dest, "lease", reply->lease);
-	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
-		key = t_strconcat("p.", pop3_policy_param_info(i)->name, NULL);
-		pop3_policy_wire_str(dest, key, pop3_policy_value_canonical(
-			i, &reply->policy->values[i]));
-	}
+	str_append(dest, reply->policy);
 	if (items.count > 0)
 		pop3_policy_wire_num(dest, "items", items.count);
 	pop3_policy_wire_end(dest);

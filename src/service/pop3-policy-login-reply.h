@@ -3,8 +3,6 @@
 
 #include "pop3-policy-db.h"
 
-struct pop3_policy;
-
 /* Columns of POP3_POLICY_STMT_MAILDROP_STATE. */
 enum pop3_policy_state_column {
 	POP3_POLICY_STATE_MAILDROP_ID = 0,
@@ -33,12 +31,13 @@ enum pop3_policy_state_column {
 
 struct pop3_policy_login_reply {
 	unsigned int id;
-	const char *now, *version;
+	const char *now;
 	/* seconds until login_delay lets the user in; 0: now */
 	int64_t wait;
 	/* seconds */
 	unsigned int lease;
-	const struct pop3_policy *policy;
+	/* as pop3_policy_user_policy_write() wrote it */
+	const char *policy;
 	/* rows of pop3.maildrop_state(); NULL if the login is not accepted */
 	const struct pop3_policy_db_result *state;
 };

@@ -37,10 +37,10 @@ pop3_policy_intent_outcome(struct pop3_policy_service *service,
 static void pop3_policy_intent_over(struct pop3_policy_request *request)
 {
 	struct pop3_policy_intent *intent = request->context;
-	struct pop3_policy_session *session = pop3_policy_sessions_find(
-		pop3_policy_client_sessions(request->client), intent->session);
 
-	pop3_policy_session_intent_over(session, intent->no);
+	pop3_policy_sessions_intent_over(
+		pop3_policy_client_sessions(request->client), intent->session,
+		intent->no);
 }
 
 /* --- the answer --- */
@@ -324,6 +324,9 @@ void pop3_policy_request_intent(struct pop3_policy_request *request)
 	pop3_policy_record_add_num(record,
 		request->service->set.intent_lease);
 	pop3_policy_intent_add_messages(request, &fields, record);
+	pop3_policy_fields_line(&fields, head);
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"for", POP3_POLICY_MAX_MESSAGE_ID));
 	if (pop3_policy_request_is_invalid(request, &fields)) {
 		pop3_policy_record_free(&record);
 		return;
@@ -341,7 +344,6 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 	};
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
 	const char *user, *session_id, *no, *result;
-	struct pop3_policy_session *session;
 
 	user = pop3_policy_fields_user(&fields);
 	session_id = pop3_policy_fields_guid(&fields, "session",
@@ -360,9 +362,8 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 		pop3_policy_intent_outcome(request->service, user, session_id,
 					   no, result);
 	}
-	session = pop3_policy_sessions_find(
-		pop3_policy_client_sessions(request->client), session_id);
-	pop3_policy_session_intent_over(session,
+	pop3_policy_sessions_intent_over(
+		pop3_policy_client_sessions(request->client), session_id,
 		(uint32_t)pop3_policy_fields_int64(&fields, "no", 1, INT32_MAX,
 						   POP3_POLICY_REQUIRED));
 	pop3_policy_request_ok(request);

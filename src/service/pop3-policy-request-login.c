@@ -16,11 +16,13 @@
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-effective.h"
 #include "pop3-policy-imap-use.h"
+#include "pop3-policy-limits.h"
 #include "pop3-policy-login-reply.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-sessions.h"
+#include "pop3-policy-user-policy.h"
 
 struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
@@ -30,83 +32,6 @@ struct pop3_policy_login {
 	int64_t wait;
 	struct pop3_policy policy;
 };
-
-/* --- the policy --- */
-
-static int
-pop3_policy_login_parse_row(pool_t pool,
-			    const struct pop3_policy_db_result *result,
-			    unsigned int rownum, struct pop3_policy_row *row,
-			    const char **error_r)
-{
-	const char *const *values;
-	unsigned int i, count;
-
-	if (pop3_policy_array_parse(pool,
-				    pop3_policy_db_result_get(result, rownum, 3),
-				    &values, &count, error_r) < 0)
-		return -1;
-	if (count < POP3_POLICY_PARAM_COUNT) {
-		*error_r = t_strdup_printf("%u values", count);
-		return -1;
-	}
-	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
-		if (values[i] == NULL)
-			continue;
-		if (pop3_policy_value_parse_canonical(pool, i, values[i],
-						      &row->values[i],
-						      error_r) < 0)
-			return -1;
-		row->set[i] = TRUE;
-	}
-	return 0;
-}
-
-/* Merge the rows that pop3.policy_rows() returned. Returns 0 if ok, -1 +
-   *error_r if a value is not one that the engine allows. */
-static int
-pop3_policy_login_merge(pool_t pool,
-			const struct pop3_policy_db_result *result,
-			struct pop3_policy_login *login, const char **error_r)
-{
-	const struct pop3_policy_row *rows[POP3_POLICY_LEVEL_ROWS] = { NULL };
-	const char *versions[POP3_POLICY_LEVEL_ROWS];
-	struct pop3_policy_row *row;
-	const char *level_text, *version, *error;
-	unsigned int i, level;
-	string_t *str;
-
-	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
-		versions[i] = "0";
-	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
-		level_text = pop3_policy_db_result_get(result, i, 0);
-		version = pop3_policy_db_result_get(result, i, 2);
-		if (level_text == NULL || version == NULL ||
-		    str_to_uint(level_text, &level) < 0 ||
-		    level >= POP3_POLICY_LEVEL_ROWS || rows[level] != NULL) {
-			*error_r = "pop3.policy_rows() returned a wrong level";
-			return -1;
-		}
-		row = p_new(pool, struct pop3_policy_row, 1);
-		if (pop3_policy_login_parse_row(pool, result, i, row,
-						&error) < 0) {
-			*error_r = t_strdup_printf("policy of %s: %s",
-				pop3_policy_db_result_get(result, i, 1),
-				error);
-			return -1;
-		}
-		rows[level] = row;
-		versions[level] = version;
-	}
-	pop3_policy_merge(rows, &login->policy);
-
-	/* the same as pop3.policy_version() */
-	str = t_str_new(64);
-	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
-		str_printfa(str, "%s%s", i == 0 ? "" : ".", versions[i]);
-	login->version = p_strdup(pool, str_c(str));
-	return 0;
-}
 
 /* --- the answer --- */
 
@@ -181,7 +106,7 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	struct pop3_policy_login *login = request->context;
 	struct pop3_policy_login_reply reply;
 	const char *error;
-	string_t *str;
+	string_t *str, *fields;
 
 	if (login->wait > 0)
 		event_add_int(request->event, "wait", login->wait);
@@ -190,10 +115,11 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	i_zero(&reply);
 	reply.id = request->message->id;
 	reply.now = login->now;
-	reply.version = login->version;
 	reply.wait = login->wait;
 	reply.lease = request->service->set.intent_lease;
-	reply.policy = &login->policy;
+	fields = t_str_new(1024);
+	pop3_policy_user_policy_write(fields, login->version, &login->policy);
+	reply.policy = str_c(fields);
 	reply.state = result;
 	str = t_str_new(2048);
 	if (pop3_policy_login_reply_write(str, &reply, &error) < 0) {
@@ -203,6 +129,8 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 		return;
 	}
 	pop3_policy_login_remember(request, result);
+	pop3_policy_limits_remember(request->service->limits, login->user,
+				    reply.policy, login->now);
 	pop3_policy_request_reply(request, str);
 }
 
@@ -260,8 +188,8 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	};
 	unsigned int first;
 
-	if (pop3_policy_login_merge(request->pool, result, login,
-				    &error) < 0) {
+	if (pop3_policy_user_policy_merge(request->pool, result, &login->policy,
+					  &login->version, &error) < 0) {
 		pop3_policy_pool_complain(request->service->pool, error);
 		pop3_policy_request_fail_temp(request, error);
 		return;

@@ -35,6 +35,12 @@ static const struct pop3_policy_verb verbs[] = {
 	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, NULL },
 	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, NULL },
 	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, NULL },
+	{ "LIMITS", pop3_policy_request_limits, TRUE, FALSE,
+	  "pop3_policy_limits_finished" },
+	{ "USAGE", pop3_policy_request_usage, FALSE, FALSE, NULL },
+	{ "EVICT", pop3_policy_request_evict, TRUE, TRUE, NULL },
+	{ "NOTICES", pop3_policy_request_notices, TRUE, TRUE, NULL },
+	{ "NOTICE", pop3_policy_request_notice, TRUE, TRUE, NULL },
 };
 
 static const struct pop3_policy_verb *pop3_policy_verb_find(const char *name)
@@ -95,6 +101,12 @@ void pop3_policy_request_on_end(struct pop3_policy_request *request,
 				pop3_policy_request_callback_t *callback)
 {
 	request->on_end = callback;
+}
+
+void pop3_policy_request_on_fail(struct pop3_policy_request *request,
+				 pop3_policy_request_fallback_t *callback)
+{
+	request->on_fail = callback;
 }
 
 void pop3_policy_request_abort(struct pop3_policy_request *request)
@@ -221,7 +233,8 @@ void pop3_policy_request_fail(struct pop3_policy_request *request,
 void pop3_policy_request_fail_temp(struct pop3_policy_request *request,
 				   const char *text)
 {
-	pop3_policy_request_fail(request, "temp", text);
+	if (request->on_fail == NULL || !request->on_fail(request, text))
+		pop3_policy_request_fail(request, "temp", text);
 }
 
 bool pop3_policy_request_is_invalid(struct pop3_policy_request *request,

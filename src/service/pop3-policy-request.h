@@ -16,6 +16,11 @@ struct pop3_policy_request;
 
 typedef void pop3_policy_request_callback_t(struct pop3_policy_request *request);
 
+/* Returns FALSE if there is nothing to answer instead. */
+typedef bool
+pop3_policy_request_fallback_t(struct pop3_policy_request *request,
+			       const char *error);
+
 struct pop3_policy_request {
 	struct pop3_policy_request *prev, *next;
 	int refcount;
@@ -32,6 +37,7 @@ struct pop3_policy_request {
 	void *context;
 
 	pop3_policy_request_callback_t *on_end;
+	pop3_policy_request_fallback_t *on_fail;
 
 	/* what is waited for; whoever is called back sets it to NULL */
 	struct pop3_policy_pool_waiter *pool_waiter;
@@ -55,6 +61,9 @@ void pop3_policy_request_unref(struct pop3_policy_request **request);
 /* Call back when the request ends, however it does. */
 void pop3_policy_request_on_end(struct pop3_policy_request *request,
 				pop3_policy_request_callback_t *callback);
+/* Call back instead of answering FAIL temp: it may answer something else. */
+void pop3_policy_request_on_fail(struct pop3_policy_request *request,
+				 pop3_policy_request_fallback_t *callback);
 
 /* Begin an "OK" line. Allocated from the data stack. */
 string_t *pop3_policy_request_reply_begin(struct pop3_policy_request *request);
@@ -109,5 +118,10 @@ void pop3_policy_request_download(struct pop3_policy_request *request);
 void pop3_policy_request_event(struct pop3_policy_request *request);
 void pop3_policy_request_session(struct pop3_policy_request *request);
 void pop3_policy_request_imap(struct pop3_policy_request *request);
+void pop3_policy_request_limits(struct pop3_policy_request *request);
+void pop3_policy_request_usage(struct pop3_policy_request *request);
+void pop3_policy_request_evict(struct pop3_policy_request *request);
+void pop3_policy_request_notices(struct pop3_policy_request *request);
+void pop3_policy_request_notice(struct pop3_policy_request *request);
 
 #endif

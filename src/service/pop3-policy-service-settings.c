@@ -47,6 +47,8 @@ static const struct pop3_policy_set_def set_defs[] = {
 	{ DEF(TIME, poll_interval), 60, 1, 3600, 1000,
 	  "a time from 1 s to 1 hour" },
 	{ DEF(BOOL, record_polls), 0, 0, 0, 0, "yes or no" },
+	{ DEF(TIME, notice_expiry_time), 7 * 86400, 3600, 90 * 86400, 1000,
+	  "a time from 1 hour to 90 days" },
 	{ DEF(TIME, query_timeout), 4000, 100, 60000, 1,
 	  "a time from 100 ms to 1 min" },
 };
@@ -63,6 +65,7 @@ pop3_policy_set_parse_time(const char *value, unsigned int unit_msecs,
 		{ { "s", "secs", "seconds", NULL }, 1000 },
 		{ { "min", "mins", "minutes", NULL }, 60 * 1000 },
 		{ { "h", "hour", "hours", NULL }, 3600 * 1000 },
+		{ { "d", "day", "days", NULL }, 86400 * 1000 },
 	};
 	uintmax_t num;
 	unsigned int i, j;

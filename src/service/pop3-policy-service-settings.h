@@ -23,6 +23,8 @@ struct pop3_policy_service_settings {
 	unsigned int poll_interval;
 	/* write a session row for each poll that found nothing */
 	bool record_polls;
+	/* seconds before mail expires that its owner is told */
+	unsigned int notice_expiry_time;
 	/* milliseconds after which a request is answered with a failure */
 	unsigned int query_timeout;
 };

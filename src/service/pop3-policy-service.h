@@ -11,6 +11,8 @@ struct pop3_policy_service {
 	struct pop3_policy_writer *writer;
 	struct pop3_policy_polls *polls;
 	struct pop3_policy_imap_use *imap_use;
+	struct pop3_policy_usage *usage;
+	struct pop3_policy_limits *limits;
 	struct pop3_policy_maintain *maintain;
 	struct pop3_policy_order *order;
 	/* the process ends: clients whose sockets we close are not gone */

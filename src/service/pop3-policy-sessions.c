@@ -60,13 +60,6 @@ void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
 	seq_range_array_add(&session->intents, no);
 }
 
-void pop3_policy_session_intent_over(struct pop3_policy_session *session,
-				     uint32_t no)
-{
-	if (session != NULL)
-		seq_range_array_remove(&session->intents, no);
-}
-
 void pop3_policy_session_abandon(struct pop3_policy_service *service,
 				 const char *user, const char *session_id)
 {
@@ -84,6 +77,19 @@ static void pop3_policy_session_free(struct pop3_policy_sessions *sessions,
 
 	hash_table_remove(sessions->hash, session->id);
 	pool_unref(&pool);
+}
+
+void pop3_policy_sessions_intent_over(struct pop3_policy_sessions *sessions,
+				      const char *id, uint32_t no)
+{
+	struct pop3_policy_session *session =
+		pop3_policy_sessions_find(sessions, id);
+
+	if (session == NULL)
+		return;
+	seq_range_array_remove(&session->intents, no);
+	if (session->started == NULL && array_count(&session->intents) == 0)
+		pop3_policy_session_free(sessions, session);
 }
 
 void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,

@@ -53,11 +53,12 @@ pop3_policy_sessions_get(struct pop3_policy_sessions *sessions,
 void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
 				struct pop3_policy_session *session);
 
-/* An intent was sent, or is over. The latter ignores a session of NULL. */
+/* An intent was sent, or is over. A session without LOGIN, that of a delivery,
+   is forgotten with its last one. */
 void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
 				     uint32_t no);
-void pop3_policy_session_intent_over(struct pop3_policy_session *session,
-				     uint32_t no);
+void pop3_policy_sessions_intent_over(struct pop3_policy_sessions *sessions,
+				      const char *id, uint32_t no);
 /* Queue the record that abandons the open intents of a session. */
 void pop3_policy_session_abandon(struct pop3_policy_service *service,
 				 const char *user, const char *session_id);

@@ -23,6 +23,13 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "leave_excess",
 	  "text, bigint, bigint, bigint, int8multirange, bigint[], bigint[], "
 	  "int", "uid, message_guid" },
+	{ "told_level", "text", NULL },
+	{ "evictable", "text, uuid, bigint, bigint, bigint, int",
+	  "uid, message_guid, size, more" },
+	{ "policy_version", "text", NULL },
+	{ "notices", "text, uuid, bigint, bigint",
+	  "kind, name, old, new, uids, before_uid, exempt, at, until" },
+	{ "notice_due", "text, text, int, text, text", NULL },
 	{ "accept_login", "text, uuid, bigint, boolean", NULL },
 	{ "download_reserve", "text, uuid, bigint, bigint, bigint",
 	  "used, wait" },
@@ -34,7 +41,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "record_intent",
 	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
 	  "bigint, text, int, bigint[], uuid[], bigint[], text[], text[], "
-	  "text[], text[], text[]", NULL },
+	  "text[], text[], text[], text", NULL },
 	{ "record_outcome", "uuid, bigint, uuid, int, text", NULL },
 	{ "record_abandon", "uuid", NULL },
 	{ "claim_intent", "uuid, text, uuid, int, int",
@@ -57,6 +64,12 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "float8[], text[], text[], text[], boolean[], int[], float8[]",
 	  NULL },
 	{ "record_imap_use", "text[]", NULL },
+	{ "record_usage",
+	  "text[], bigint[], bigint[], bigint[], bigint[], int[], int[]",
+	  NULL },
+	{ "take_notice",
+	  "uuid, bigint, text, uuid, text, uuid, bigint, text, int, bigint, "
+	  "bigint, text, text", NULL },
 	{ "record_quarantine", "uuid, bigint, text, text", NULL },
 
 	{ "maintain", "", "partitions_made, strays" },

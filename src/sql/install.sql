@@ -41,10 +41,16 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.now.sql
 \ir functions/pop3.policy_rows.sql
 \ir functions/pop3.policy_version.sql
+\ir functions/pop3.policy_values.sql
 \ir functions/pop3.maildrop_state.sql
 \ir functions/pop3.tracked.sql
 \ir functions/pop3.intent_state.sql
 \ir functions/pop3.leave_excess.sql
+\ir functions/pop3.told_level.sql
+\ir functions/pop3.evictable.sql
+\ir functions/pop3.expiring.sql
+\ir functions/pop3.notices.sql
+\ir functions/pop3.notice_due.sql
 
 -- the service writes, outside of its chain
 \ir functions/pop3.accept_login.sql
@@ -64,6 +70,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.record_session.sql
 \ir functions/pop3.record_polls.sql
 \ir functions/pop3.record_imap_use.sql
+\ir functions/pop3.record_usage.sql
+\ir functions/pop3.take_notice.sql
 \ir functions/pop3.record_quarantine.sql
 \ir functions/pop3.maintain.sql
 

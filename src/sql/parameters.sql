@@ -56,3 +56,10 @@ VALUES
  'no', 'Nothing leaves the mailbox through POP3, expiry or eviction; yes in any scope wins.'),
 (25, 'notify', 'enum', '{no,yes}', NULL, NULL, NULL, false,
  'no', 'Whether the owner is told by a message in the maildrop.');
+
+UPDATE pop3.parameter SET concerns_owner = true
+ WHERE name IN ('on_retrieve', 'on_dele', 'view_since', 'view_window',
+                'view_limit', 'expire_retrieved', 'expire_unretrieved',
+                'leave_max_messages', 'leave_max_bytes', 'quota_storage',
+                'quota_messages', 'login_delay', 'download_daily',
+                'top_lines');

@@ -29,6 +29,7 @@ CREATE TABLE pop3.parameter (
     none_word     text,
     as_configured boolean NOT NULL DEFAULT false,
     builtin       text NOT NULL,
+    concerns_owner boolean NOT NULL DEFAULT false,
     description   text NOT NULL
 );
 COMMENT ON TABLE pop3.parameter IS
@@ -50,6 +51,8 @@ COMMENT ON COLUMN pop3.parameter.as_configured IS
     'Whether "as-configured" (-2, or the word) is allowed: what Dovecot''s own configuration says';
 COMMENT ON COLUMN pop3.parameter.builtin IS
     'Value where no scope sets one, in canonical form';
+COMMENT ON COLUMN pop3.parameter.concerns_owner IS
+    'Whether the owner is told when its effective value changes, under notify=yes';
 COMMENT ON COLUMN pop3.parameter.description IS 'What it does';
 
 -- The columns that pop3.policy and pop3.preset share, in the order of
@@ -412,6 +415,55 @@ COMMENT ON COLUMN pop3.download.bytes IS
 COMMENT ON COLUMN pop3.download.total IS
     'Bytes counted of the session until then, what is reserved included';
 
+-- A row of a user's is updated in place after each delivery.
+CREATE TABLE pop3.usage (
+    username      text PRIMARY KEY,
+    at            timestamptz NOT NULL DEFAULT now(),
+    bytes         bigint NOT NULL CHECK (bytes >= 0),
+    messages      bigint NOT NULL CHECK (messages >= 0),
+    storage_limit bigint,
+    message_limit bigint,
+    level         int NOT NULL DEFAULT 0
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pop3.usage IS
+    'A row per user: what is on the server, as Dovecot''s quota counted it after the last delivery or session';
+COMMENT ON COLUMN pop3.usage.username IS 'Whose maildrop';
+COMMENT ON COLUMN pop3.usage.at IS 'When it was recorded';
+COMMENT ON COLUMN pop3.usage.bytes IS
+    'Bytes, in all mailboxes that the quota counts';
+COMMENT ON COLUMN pop3.usage.messages IS
+    'Messages, in all mailboxes that the quota counts';
+COMMENT ON COLUMN pop3.usage.storage_limit IS
+    'Limit in force, bytes; NULL if there was none';
+COMMENT ON COLUMN pop3.usage.message_limit IS
+    'Limit in force, messages; NULL if there was none';
+COMMENT ON COLUMN pop3.usage.level IS
+    'Highest threshold of quota_warn that was reached, percent; 0: none';
+
+CREATE TABLE pop3.notice (
+    username   text NOT NULL,
+    kind       text NOT NULL CHECK (kind IN ('quota', 'expiry', 'policy')),
+    at         timestamptz NOT NULL,
+    until      timestamptz,
+    level      int NOT NULL DEFAULT 0,
+    message_id text,
+    told       jsonb,
+    PRIMARY KEY (username, kind)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pop3.notice IS
+    'A row per user and kind of notice: the last one that the owner got, and what it told';
+COMMENT ON COLUMN pop3.notice.username IS 'Whose maildrop';
+COMMENT ON COLUMN pop3.notice.kind IS 'quota, expiry or policy';
+COMMENT ON COLUMN pop3.notice.at IS
+    'When it was about to be written; the next may be 24 hours later';
+COMMENT ON COLUMN pop3.notice.until IS
+    'expiry: end of the time that it looked at';
+COMMENT ON COLUMN pop3.notice.level IS
+    'quota: threshold that it told of, percent; lower since usage fell below it';
+COMMENT ON COLUMN pop3.notice.message_id IS 'Its Message-ID';
+COMMENT ON COLUMN pop3.notice.told IS
+    'policy: values of the parameters that concern the owner. expiry: the messages that it covered: of a maildrop (its id), UIDs below before, and what was retrieved at or before retrieved';
+
 CREATE TABLE pop3.intent (
     session_id      uuid NOT NULL,
     intent_no       int NOT NULL,
@@ -626,11 +678,11 @@ COMMENT ON COLUMN pop3.audit.uid IS
 COMMENT ON COLUMN pop3.audit.size IS 'Bytes of the message';
 COMMENT ON COLUMN pop3.audit.intent_no IS 'Number of the intent in its session';
 COMMENT ON COLUMN pop3.audit.event IS
-    'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, repeat, quarantined, ...';
+    'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
 COMMENT ON COLUMN pop3.audit.action IS
     'expunge, move, hide, or flag (marked as deleted by Dovecot''s pop3_delete_type=flag)';
 COMMENT ON COLUMN pop3.audit.reason IS
-    'Rule: dele, retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, mass-delete; of a refusal: pop3-access, login-delay, download-daily, dele';
+    'Rule: dele, retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, quota, mass-delete; of a refusal: pop3-access, login-delay, download-daily, dele; of a notice: quota, expiry, policy';
 COMMENT ON COLUMN pop3.audit.username IS 'Whose maildrop';
 COMMENT ON COLUMN pop3.audit.auth_user IS
     'Authenticated login, where it differs (a master user)';

@@ -247,7 +247,8 @@ class Service:
             "uidl": ["uidl%d" % u for u in messages],
             "message_id": ["<m%d@example.net>" % u for u in messages],
             "mailbox": ["Trash" if a == "move" else None
-                        for a, _ in messages.values()]}
+                        for a, _ in messages.values()],
+            "for": None}
         values.update(args)
         result = self._value(len(messages), "record_intent", "first_seq",
                              **values)
@@ -290,6 +291,54 @@ class Service:
             "limit": 10000}
         values.update(args)
         return [r.uid for r in self.read("leave_excess", **values)]
+
+    def evictable(self, bytes=0, messages=0, user=USER, limit=10000, **args):
+        """Rows: uid, message_guid, size, more."""
+        values = {"username": user, "mailbox_guid": BOX, "uidvalidity": 1000,
+                  "bytes": bytes, "messages": messages, "limit": limit}
+        values.update(args)
+        return self.read("evictable", **values)
+
+    def usage(self, user=USER, **args):
+        values = {"bytes": 5000, "messages": 10, "storage_limit": None,
+                  "message_limit": None, "level": 0}
+        values.update(args)
+        values.setdefault("lowest", values["level"])
+        self.write(0, "record_usage", username=[user],
+                   **{name: [value] for name, value in values.items()})
+
+    def told_level(self, user=USER):
+        return self.read("told_level", username=user)[0].told_level
+
+    def now(self):
+        """Of the database, whole seconds."""
+        return int(self.db.value("SELECT pop3.now()"))
+
+    def notices(self, days=7, user=USER, uidvalidity=1000):
+        """({parameter: (old, new)}, the row of kind expiry or None)."""
+        rows = self.read("notices", username=user, mailbox_guid=BOX,
+                         uidvalidity=uidvalidity, expiry_time=days * DAY)
+        rules = {r.name: (r.old, r.new) for r in rows if r.kind == "rule"}
+        expiry = [r for r in rows if r.kind == "expiry"]
+        assert len(rules) + len(expiry) == len(rows) and len(expiry) <= 1
+        return rules, expiry[0] if expiry else None
+
+    def _notice(self, kind, args):
+        values = {"username": USER, "kind": kind, "level": None,
+                  "version": None, "message_id": "<%s@mail>" % new_id()}
+        values.update(args)
+        return values
+
+    def notice_due(self, kind, **args):
+        return self.read("notice_due",
+                         **self._notice(kind, args))[0].notice_due
+
+    def take_notice(self, kind, **args):
+        values = {"session_id": new_id(), "dovecot_session": "dsess",
+                  "mailbox_guid": BOX, "uidvalidity": 1000, "until": None,
+                  "messages": None}
+        values.update(self._notice(kind, args))
+        return self._value(1, "take_notice", "seq", **values)
 
     def abandon(self, session):
         self.write(0, "record_abandon", session_id=session)

@@ -4,7 +4,7 @@
 import psycopg2
 import pytest
 
-from sqlhelp import USER, Service, guid
+from sqlhelp import DAY, USER, Service, guid
 
 OTHER = "bert@example.org"
 
@@ -268,6 +268,11 @@ def test_age_moves_everything(db):
     service.intent({7: ("expunge", "dele")})
     service.accept_login(delay=60)
     service.download(1000, reserve=10)
+    service.usage()
+    db.set(USER, enforcement="enforce", notify="yes", expire_retrieved="10d")
+    assert service.take_notice("expiry", until=service.now() + 7 * DAY)
+    told = "SELECT (told ->> 'retrieved')::timestamptz FROM pop3.notice"
+    covered = db.value(told)
     service.session(OTHER, retrieved={3: "none"})
 
     def times():
@@ -300,6 +305,7 @@ def test_age_moves_everything(db):
             assert key == ("maildrop", "view_since")
         else:
             assert (value - after[key]).days == 40, key
+    assert (covered - db.value(told)).days == 40
     assert db.rows("SELECT * FROM pop3.maildrop WHERE username = %s",
                    (OTHER,)) == others
 

@@ -72,7 +72,7 @@ def test_the_first_sessions_of_a_user(db, two):
     first, second = two
     held = Held(second, "SELECT pop3.record_intent(%s, 1, %s, 1, NULL, %s, "
                 "NULL, NULL, NULL, %s, 1000, '0.0.0.0.0.0', 60, '{}', '{}', "
-                "'{}', '{}', '{}', '{}', '{}', '{}')",
+                "'{}', '{}', '{}', '{}', '{}', '{}', NULL)",
                 (second.chain, new_id(), USER,
                  "00000000-0000-0000-0000-000000000001"))
     box = "00000000-0000-0000-0000-000000000001"

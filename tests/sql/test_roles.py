@@ -12,7 +12,8 @@ SERVICE = {
     "record_outcome", "record_abandon", "claim_intent", "record_repair",
     "record_event", "carry_over", "record_session", "record_polls",
     "record_imap_use", "record_quarantine", "maintain", "accept_login",
-    "download_reserve", "leave_excess"}
+    "download_reserve", "leave_excess", "told_level", "evictable",
+    "record_usage", "notices", "notice_due", "take_notice"}
 ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
          "restore", "forget_user", "maintain", "value_human"}
 REPORT = {"value_human"}

@@ -60,7 +60,8 @@ def test_readers_are_stable(db):
         "AND p.provolatile <> 'v'"))
     assert stable == {
         "now", "policy_rows", "policy_version", "maildrop_state", "tracked",
-        "intent_state", "leave_excess", "effective_policy", "explain", "parameter_names",
+        "intent_state", "leave_excess", "told_level", "evictable", "notices",
+        "notice_due", "expiring", "policy_values", "effective_policy", "explain", "parameter_names",
         "parse_value", "parse_scope", "value_human", "value_allowed",
         "value_problem", "nearest_parameter", "who"}
 

@@ -2,7 +2,7 @@
 -- form and for people, the level it comes from (user, domain, site, or
 -- built-in), the scope that says so, and its preset if the value is that's.
 -- pop3_hold is yes if any level says yes.
--- Calls: policy_rows, value_human. Tables: reads parameter.
+-- Calls: policy_values, value_human. Tables: none.
 
 CREATE FUNCTION pop3.effective_policy(p_username text)
     RETURNS TABLE (parameter text, value text, human text, level text,
@@ -13,30 +13,11 @@ CREATE FUNCTION pop3.effective_policy(p_username text)
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH levels AS MATERIALIZED (
-        SELECT r.level, r."values", r.scope FROM pop3.policy_rows(p_username) r
-    )
-    SELECT p.name, e.value, pop3.value_human(p.name, e.value),
-           CASE e.level / 2 WHEN 0 THEN 'user' WHEN 1 THEN 'domain'
+    SELECT v.parameter, v.value, pop3.value_human(v.parameter, v.value),
+           CASE v.level / 2 WHEN 0 THEN 'user' WHEN 1 THEN 'domain'
                             WHEN 2 THEN 'site' ELSE 'built-in' END,
-           -- the preset's own row has its name, the one above the scope
-           CASE WHEN e.level % 2 = 1
-                THEN (SELECT l.scope FROM levels l WHERE l.level = e.level - 1)
-                ELSE e.scope END,
-           CASE WHEN e.level % 2 = 1 THEN e.scope END
-      FROM pop3.parameter p,
-           LATERAL (SELECT c.level, c.scope, c.value
-                      FROM (SELECT l.level, l.scope,
-                                   l."values"[p."position"] AS value
-                              FROM levels l
-                            UNION ALL
-                            SELECT 6, NULL, p.builtin) c
-                     WHERE c.value IS NOT NULL
-                     -- a hold on any level wins
-                     ORDER BY (p.name = 'pop3_hold' AND c.value = 'yes') DESC,
-                              c.level
-                     LIMIT 1) e
-     ORDER BY p."position";
+           v.scope, v.preset
+      FROM pop3.policy_values(p_username) v;
 END
 $$;
 

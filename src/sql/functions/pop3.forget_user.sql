@@ -7,8 +7,8 @@
 -- Not reached: rows where the user is only the auth_user of another's session
 -- (a master user), and copies outside this database.
 -- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
--- message, would_remove, intent, login, download, audit, session,
--- policy_history, quarantine.
+-- message, would_remove, intent, login, download, usage, notice, audit,
+-- session, policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -49,6 +49,8 @@ BEGIN
     DELETE FROM pop3.intent i WHERE i.username = p_username;
     DELETE FROM pop3.login l WHERE l.username = p_username;
     DELETE FROM pop3.download d WHERE d.username = p_username;
+    DELETE FROM pop3.usage u WHERE u.username = p_username;
+    DELETE FROM pop3.notice n WHERE n.username = p_username;
     -- takes its watermarks with it
     DELETE FROM pop3.maildrop d WHERE d.username = p_username;
 

@@ -2,15 +2,17 @@
 -- daily partitions of pop3.audit and pop3.session from today to 14 days ahead
 -- (UTC), counts the rows that belong to none (strays: partitions were missing,
 -- or a clock is wrong), deletes intents closed for a day, watermarks that no
--- policy asks for, downloads older than a day, and logins older than any
--- login_delay.
+-- policy asks for, downloads older than a day, logins older than any
+-- login_delay, and what is known of users of whom nothing was heard for a year:
+-- usage, and notices where there is no maildrop either.
 --
 -- A partition is made, then attached, so that what is locked is locked briefly
 -- and no longer than 2 seconds are waited for it; what could not be made is
 -- made by the next call. Rows of such a day that the default partition took
 -- meanwhile are moved. A second call at the same time does nothing.
 -- Calls: nothing. Tables: makes partitions of audit and session; writes
--- intent, watermark, download, login; reads policy, preset.
+-- intent, watermark, download, login, usage, notice; reads policy, preset,
+-- maildrop.
 
 CREATE FUNCTION pop3.maintain()
     RETURNS TABLE (partitions_made int, strays bigint)
@@ -121,6 +123,24 @@ BEGIN
                FOR UPDATE SKIP LOCKED
         )
         DELETE FROM pop3.login l USING old o WHERE l.username = o.username;
+
+        WITH old AS (
+            SELECT u.username FROM pop3.usage u
+             WHERE u.at < now() - interval '365 days'
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pop3.usage u USING old o WHERE u.username = o.username;
+        WITH old AS (
+            SELECT n.username, n.kind FROM pop3.notice n
+             WHERE n.at < now() - interval '365 days'
+               AND NOT EXISTS (SELECT FROM pop3.usage u
+                                WHERE u.username = n.username)
+               AND NOT EXISTS (SELECT FROM pop3.maildrop d
+                                WHERE d.username = n.username)
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pop3.notice n USING old o
+         WHERE n.username = o.username AND n.kind = o.kind;
     END IF;
     strays := (SELECT count(*) FROM pop3.audit_default) +
               (SELECT count(*) FROM pop3.session_default);
@@ -129,4 +149,4 @@ END
 $$;
 
 COMMENT ON FUNCTION pop3.maintain() IS
-    'Upkeep: partitions for the next 14 days, strays, closed intents, old watermarks, downloads and logins';
+    'Upkeep: partitions for the next 14 days, strays, closed intents, old watermarks, downloads, logins, usage and notices';

@@ -8,7 +8,7 @@
 --                   has state counts as retrieved: what was removed may be
 --                   there again, or its UID be that of another message
 -- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
--- maildrop.
+-- maildrop, notice.
 
 CREATE FUNCTION pop3.record_event(
     p_chain_id uuid, p_first_seq bigint, p_event text, p_reason text,
@@ -63,6 +63,9 @@ BEGIN
                        AND s.retrieved_at IS NOT NULL), '{}'),
                tracked = d.tracked - v_count
          WHERE d.maildrop_id = v_maildrop;
+        -- what it covered may be other messages now
+        UPDATE pop3.notice n SET told = NULL
+         WHERE n.username = p_username AND n.kind = 'expiry';
         v_detail := concat_ws('; ', p_detail,
             format('UIDNEXT %s: state of %s messages and %s watermarks dropped',
                    p_uidnext, v_count, v_marks));

@@ -1,6 +1,7 @@
 -- Record the intent to remove or hide messages: an audit row for each (uses as
 -- many sequence numbers), and the intent itself. Changes no state. p_mailbox is
--- where messages are moved to, of action move.
+-- where messages are moved to, of action move; p_for is the Message-ID of what
+-- room is made for, NULL if it is not about that.
 -- Returns
 --   ok      it holds for p_lease seconds
 --   stale   policy or hold changed since p_policy_version: nothing may be done
@@ -15,7 +16,8 @@ CREATE FUNCTION pop3.record_intent(
     p_remote_address text, p_device text, p_mailbox_guid uuid,
     p_uidvalidity bigint, p_policy_version text, p_lease int,
     p_uid bigint[], p_guid uuid[], p_size bigint[], p_action text[],
-    p_reason text[], p_uidl text[], p_message_id text[], p_mailbox text[])
+    p_reason text[], p_uidl text[], p_message_id text[], p_mailbox text[],
+    p_for text)
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -61,12 +63,12 @@ BEGIN
            (chain_id, seq, event, session_id, intent_no, dovecot_session,
             username, auth_user, remote_address, device, mailbox_guid,
             uidvalidity, uid, message_guid, size, action, reason, uidl,
-            message_id, moved_to)
+            message_id, moved_to, detail)
     SELECT p_chain_id, p_first_seq + a.nr - 1, v_event, p_session_id,
            p_intent_no, p_dovecot_session, p_username, p_auth_user,
            p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
            a.guid, a.size, a.action, a.reason, a.uidl, a.message_id,
-           CASE a.action WHEN 'move' THEN a.mailbox END
+           CASE a.action WHEN 'move' THEN a.mailbox END, 'room for ' || p_for
       FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
                   p_message_id, p_mailbox)
            WITH ORDINALITY a (uid, guid, size, action, reason, uidl,
@@ -75,5 +77,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text, uuid, bigint, text, int, bigint[], uuid[], bigint[], text[], text[], text[], text[], text[]) IS
+COMMENT ON FUNCTION pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text, uuid, bigint, text, int, bigint[], uuid[], bigint[], text[], text[], text[], text[], text[], text) IS
     'Record an intent to remove or hide messages; ok, stale or fenced. A sequence number per message';

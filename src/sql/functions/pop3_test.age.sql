@@ -2,7 +2,7 @@
 -- gone by since. Rows of audit and session that leave their partition's day
 -- go where they belong, else to the default partition.
 -- Calls: nothing. Tables: writes maildrop, message, watermark, would_remove,
--- intent, login, download, session, audit.
+-- intent, login, download, usage, notice, session, audit.
 
 CREATE FUNCTION pop3_test.age(p_username text, p_by interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -51,6 +51,13 @@ BEGIN
      WHERE d.username = p_username;
     UPDATE pop3.download d SET at = d.at + interval '1000000 days'
      WHERE d.username = p_username;
+    UPDATE pop3.usage u SET at = u.at - p_by WHERE u.username = p_username;
+    UPDATE pop3.notice n
+       SET at = n.at - p_by, until = n.until - p_by,
+           told = CASE WHEN n.told ->> 'retrieved' IS NULL THEN n.told
+                       ELSE jsonb_set(n.told, '{retrieved}', to_jsonb(
+                           (n.told ->> 'retrieved')::timestamptz - p_by)) END
+     WHERE n.username = p_username;
     UPDATE pop3.session s
        SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
      WHERE s.username = p_username;

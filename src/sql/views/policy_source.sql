@@ -15,6 +15,8 @@ SELECT n.username, n.domain,
                END AS domain
           FROM (SELECT m.username FROM pop3.maildrop m
                 UNION
+                SELECT q.username FROM pop3.usage q
+                UNION
                 SELECT p.scope FROM pop3.policy p
                  WHERE p.scope <> '*' AND p.scope NOT LIKE '@%') k) n
        LEFT JOIN pop3.policy u ON u.scope = n.scope

@@ -11,7 +11,7 @@ SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
        coalesce(o.at, r.at) AS decided_at,
        i.mailbox_guid, i.uidvalidity, i.uid, i.message_guid, i.uidl,
        i.message_id, i.size, i.moved_to, i.dovecot_session, i.session_id,
-       i.intent_no
+       i.intent_no, i.detail
   FROM pop3.audit i
        -- The outcome is of the whole intent, a repair of each message. The
        -- outcome counts for more, early or late: the session was there.
@@ -29,7 +29,7 @@ UNION ALL
 SELECT g.at, g.username, g.auth_user, g.remote_address, g.device, 'gone',
        'expunge', 'gone', g.at, g.mailbox_guid, g.uidvalidity, g.uid,
        g.message_guid, g.uidl, g.message_id, g.size, NULL, g.dovecot_session,
-       g.session_id, NULL
+       g.session_id, NULL, g.detail
   FROM pop3.audit g
  WHERE g.event = 'gone' AND g.uid IS NOT NULL;
 
@@ -44,7 +44,7 @@ COMMENT ON COLUMN pop3.report_deletion.remote_address IS
     'Address of the client in whose session it happened';
 COMMENT ON COLUMN pop3.report_deletion.device IS 'That client''s device';
 COMMENT ON COLUMN pop3.report_deletion.rule IS
-    'dele (the client asked), retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, mass-delete, ...; gone: not by POP3';
+    'dele (the client asked), retrieved, expired-retrieved, expired-unretrieved, expired-hidden, leave-limit, quota, mass-delete, ...; gone: not by POP3';
 COMMENT ON COLUMN pop3.report_deletion.action IS 'expunge or move';
 COMMENT ON COLUMN pop3.report_deletion.status IS
     'committed; open (not known yet); presumed (the session broke off, the message is gone); gone (by IMAP or others)';
@@ -66,3 +66,5 @@ COMMENT ON COLUMN pop3.report_deletion.dovecot_session IS
 COMMENT ON COLUMN pop3.report_deletion.session_id IS 'The session';
 COMMENT ON COLUMN pop3.report_deletion.intent_no IS
     'Number of the intent in its session';
+COMMENT ON COLUMN pop3.report_deletion.detail IS
+    'Where the rule is quota, for which message room was made';

@@ -1,0 +1,24 @@
+#ifndef POP3_POLICY_USER_POLICY_H
+#define POP3_POLICY_USER_POLICY_H
+
+#include "pop3-policy-db.h"
+
+/* The effective policy of a user, from the rows of POP3_POLICY_STMT_POLICY_ROWS
+   to the wire. */
+
+struct pop3_policy;
+
+/* Merge the rows. The version is the text that pop3.policy_version() gives.
+   Both are allocated from the pool. Returns 0 if ok, -1 + *error_r if a value
+   is not one that the engine allows. */
+int pop3_policy_user_policy_merge(pool_t pool,
+				  const struct pop3_policy_db_result *result,
+				  struct pop3_policy *policy_r,
+				  const char **version_r,
+				  const char **error_r);
+
+/* Append the fields version= and p.NAME= of all parameters. */
+void pop3_policy_user_policy_write(string_t *dest, const char *version,
+				   const struct pop3_policy *policy);
+
+#endif
