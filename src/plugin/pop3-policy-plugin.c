@@ -12,6 +12,7 @@
 #include "pop3-policy-plugin.h"
 #include "pop3-policy-quota-rcpt.h"
 #include "pop3-policy-quota-version.h"
+#include "pop3-policy-quota.h"
 #include "pop3-policy-session.h"
 
 #define POP3_POLICY_USER_CONTEXT(obj) \
@@ -49,6 +50,17 @@ struct pop3_policy_delivery *pop3_policy_delivery_get(struct mail_user *user)
 	return puser == NULL ? NULL : puser->delivery;
 }
 
+/* The client is gone, the namespaces and quotas are not yet. */
+static void pop3_policy_user_deinit_pre(struct mail_user *user)
+{
+	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT_REQUIRE(user);
+
+	if (puser->session != NULL) T_BEGIN {
+		pop3_policy_quota_session_end(puser->session);
+	} T_END;
+	puser->module_ctx.super.deinit_pre(user);
+}
+
 static void pop3_policy_user_deinit(struct mail_user *user)
 {
 	struct pop3_policy_user *puser = POP3_POLICY_USER_CONTEXT_REQUIRE(user);
@@ -71,6 +83,7 @@ static struct pop3_policy_user *pop3_policy_user_create(struct mail_user *user)
 	puser = p_new(user->pool, struct pop3_policy_user, 1);
 	puser->module_ctx.super = *v;
 	user->vlast = &puser->module_ctx.super;
+	v->deinit_pre = pop3_policy_user_deinit_pre;
 	v->deinit = pop3_policy_user_deinit;
 	MODULE_CONTEXT_SET(user, pop3_policy_user_module, puser);
 	return puser;

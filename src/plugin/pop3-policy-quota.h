@@ -11,6 +11,7 @@ struct mail_user;
 struct mailbox;
 struct pop3_policy;
 struct pop3_policy_client;
+struct pop3_policy_session;
 
 /* As Dovecot's quota counts. */
 struct pop3_policy_quota_usage {
@@ -45,6 +46,10 @@ bool pop3_policy_quota_tell(struct pop3_policy_client *service,
 			    const struct pop3_policy *policy,
 			    struct pop3_policy_quota_usage *usage_r,
 			    unsigned int *level_r);
+
+/* A POP3 session is over: tell about usage, unless the session was only a
+   poll. The quota of the session's policy is set for it. */
+void pop3_policy_quota_session_end(struct pop3_policy_session *session);
 
 /* What exceeds the quota in this delivery is refused by 452 4.2.2 (lda:
    EX_TEMPFAIL) if tempfail, else by 552 5.2.2 (EX_NOPERM). Set by _apply()
