@@ -172,6 +172,20 @@ void pop3_policy_delivery_list_created(struct mailbox_list *list)
 	}
 }
 
+int pop3_policy_delivery_limits_again(struct pop3_policy_delivery *delivery,
+				      const char **error_r)
+{
+	struct pop3_policy_limits *limits = delivery->limits;
+	int ret;
+
+	limits_send(delivery);
+	ret = limits_wait(delivery, error_r);
+	str_free(&delivery->limits_text);
+	if (ret == 0 && limits != NULL)
+		pool_unref(&limits->pool);
+	return ret;
+}
+
 bool pop3_policy_delivery_enforced(const struct pop3_policy_delivery *delivery)
 {
 	return delivery->limits != NULL &&

@@ -77,6 +77,12 @@ pop3_policy_delivery_get(struct mail_user *user);
    to the timeout, and the quotas of the policy are set. */
 void pop3_policy_delivery_list_created(struct mailbox_list *list);
 
+/* Ask for the limits once more, after a stale intent. The limits that the quota
+   has stay as they are. Returns 0 if ok, -1 and *error_r if there is no answer
+   (what was known before is kept). */
+int pop3_policy_delivery_limits_again(struct pop3_policy_delivery *delivery,
+				      const char **error_r);
+
 /* TRUE if the policy is known and is to be enforced. */
 bool pop3_policy_delivery_enforced(const struct pop3_policy_delivery *delivery);
 

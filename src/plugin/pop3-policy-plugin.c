@@ -8,6 +8,7 @@
 #include "mail-user.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-deliver-box.h"
 #include "pop3-policy-delivery.h"
 #include "pop3-policy-plugin.h"
 #include "pop3-policy-quota-rcpt.h"
@@ -160,12 +161,14 @@ void pop3_policy_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &pop3_policy_mail_storage_hooks);
 	pop3_policy_quota_rcpt_init(module);
+	pop3_policy_deliver_init(module);
 	pop3_policy_pop3_init();
 }
 
 void pop3_policy_plugin_deinit(void)
 {
 	pop3_policy_pop3_deinit();
+	pop3_policy_deliver_deinit();
 	pop3_policy_quota_version_deinit();
 	pop3_policy_quota_rcpt_deinit();
 	mail_storage_hooks_remove(&pop3_policy_mail_storage_hooks);
