@@ -131,6 +131,10 @@ class Observation:
 def told(output, user):
     """What a client told a person of an error, without what is different each
     time."""
+    # fetchmail 6.6 says when it was, too, and who tells of its progress
+    output = re.sub(r"(?m)^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ", "", output)
+    output = re.sub(r"(?m)^fetchmail: (\d+ messages? for|reading message) .*",
+                    "", output)
     lines = [line.strip() for line in output.replace(user, "USER").splitlines()
              if re.match(r"(fetchmail|mpop|curl|poplib)[:.]", line) and
              "Running as root" not in line and "For help" not in line]
