@@ -9,6 +9,7 @@
 #include "pop3-policy-client.h"
 #include "pop3-policy-delivery.h"
 #include "pop3-policy-login.h"
+#include "pop3-policy-notice.h"
 #include "pop3-policy-plugin.h"
 
 /* Services that need the limits, and whether mail is delivered in them. */
@@ -194,7 +195,7 @@ bool pop3_policy_delivery_enforced(const struct pop3_policy_delivery *delivery)
 		POP3_POLICY_ENFORCEMENT_ENFORCE;
 }
 
-void pop3_policy_delivery_committed(struct pop3_policy_delivery *delivery)
+static void delivery_tell_usage(struct pop3_policy_delivery *delivery)
 {
 	const struct pop3_policy *policy = delivery->limits == NULL ? NULL :
 		&delivery->limits->policy;
@@ -211,4 +212,10 @@ void pop3_policy_delivery_committed(struct pop3_policy_delivery *delivery)
 	/* the next message of this delivery */
 	delivery->before = delivery->usage;
 	delivery->before_known = TRUE;
+}
+
+void pop3_policy_delivery_committed(struct pop3_policy_delivery *delivery)
+{
+	delivery_tell_usage(delivery);
+	pop3_policy_notice_delivered(delivery);
 }

@@ -6,6 +6,7 @@
 #include "pop3-common.h"
 #include "pop3-policy-anchor.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-notice.h"
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-session.h"
@@ -115,6 +116,7 @@ static int prepare(struct pop3_policy_session *session)
 		    pop3_policy_due_remove(session) < 0)
 			return -1;
 	}
+	pop3_policy_notice_login(session);
 	pop3_policy_view_fix(session);
 	mailbox_get_open_status(session->box,
 				STATUS_UIDNEXT | STATUS_MESSAGES, &status);

@@ -6,6 +6,7 @@ between Dovecot's versions is in dovecot_2_3.py and dovecot_2_4.py.
 
 import contextlib
 import functools
+import glob
 import os
 import pwd
 import re
@@ -301,7 +302,7 @@ class DovecotFiles:
 
     def _prepare_files(self):
         for name in ("run", "state", "mail", "modules", "libexec", "policy",
-                     "bin", *self.dialect.MODULE_DIRECTORIES):
+                     "bin", "notices", *self.dialect.MODULE_DIRECTORIES):
             os.makedirs(self.path(name), exist_ok=True)
         shutil.chown(self.path("mail"), MAIL_USER, MAIL_GROUP)
         moduledir = dovecot_variable("dovecot_moduledir")
@@ -322,6 +323,11 @@ class DovecotFiles:
         install(self._artifact(
             "src/service", dovecot_variable("dovecot_pkglibexecdir"),
             "pop3-policy"), self.path("libexec", "pop3-policy"))
+        for template in glob.glob(os.path.join(TOP, "notices", "*.txt")):
+            target = self.path("notices", os.path.basename(template))
+            if not os.path.exists(target):
+                shutil.copy(template, target)
+                os.chmod(target, 0o644)
         internal = pwd.getpwnam("dovecot")
         os.chown(self.path("policy"), internal.pw_uid, internal.pw_gid)
 
@@ -400,8 +406,12 @@ class DovecotFiles:
                                   dir=self.directory, group=MAIL_GROUP)
         for item in self.settings.items():
             text += write.setting(*item)
-        if self.plugin_settings:
-            text += write.plugin_settings(self.plugin_settings)
+        plugin_settings = dict(self.plugin_settings)
+        if self.policy:
+            plugin_settings.setdefault("pop3_policy_notice_dir",
+                                       self.path("notices"))
+        if plugin_settings:
+            text += write.plugin_settings(plugin_settings)
         return text + self.extra
 
     def write_config(self):
