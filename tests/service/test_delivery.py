@@ -182,9 +182,11 @@ def test_limits_of_a_database_that_does_not_answer(postgres, make_service,
 @pytest.fixture
 def left(service, client, new_session):
     """3 and 1 retrieved in this order, 2 and 4 hidden in this order; 5 to 10
-    not retrieved. Sizes are 1000 and the UID."""
+    not retrieved. Sizes are 1000 and the UID. EVICT waits until all is
+    written."""
     for uid in (3, 1):
         retrieve(client, new_session(), [uid])
+        evict(client, new_session())
         service.sql("SELECT pop3_test.age(%s, '1 hour')", (USER,))
     for uid in (2, 4):
         session = new_session()
@@ -192,7 +194,7 @@ def left(service, client, new_session):
         client.intent(USER, session, login["version"], [uid], action="hide")
         client.outcome(USER, session)
         client.session(USER, session, login["now"])
-        client.login(USER, session)
+        evict(client, new_session())
         service.sql("SELECT pop3_test.age(%s, '1 hour')", (USER,))
     return service
 

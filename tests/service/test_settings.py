@@ -22,6 +22,9 @@ USER = "jane@example.org"
     ("intent_lease", "1500 ms", "a time from 10 s to 1 hour"),
     ("batch_interval", "2 s", "a time from 1 ms to 1 s"),
     ("poll_interval", "2 hours", "a time from 1 s to 1 hour"),
+    ("notice_expiry_time", "59 min", "a time from 1 hour to 90 days"),
+    ("notice_expiry_time", "91d", "a time from 1 hour to 90 days"),
+    ("notice_expiry_time", "7", "a time from 1 hour to 90 days"),
     ("query_timeout", "5 weeks", "a time from 100 ms to 1 min"),
     ("record_polls", "maybe", "yes or no"),
 ])

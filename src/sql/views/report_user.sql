@@ -17,10 +17,8 @@ SELECT u.username, u.domain, u.enforcement, u.pop3_hold,
        coalesce(d.bytes, 0) AS bytes,
        coalesce(q.messages, d.messages) AS stored_messages,
        q.bytes AS stored_bytes,
-       greatest(coalesce(q.messages, d.messages) - coalesce(d.tracked, 0), 0)
-           AS unretrieved,
-       greatest(q.bytes - coalesce(d.tracked_bytes, 0), 0)
-           AS unretrieved_bytes,
+       CASE WHEN n.messages < 0 THEN 0 ELSE n.messages END AS unretrieved,
+       CASE WHEN n.bytes < 0 THEN 0 ELSE n.bytes END AS unretrieved_bytes,
        q.storage_limit, q.message_limit,
        greatest(floor(q.bytes * 100.0 / nullif(q.storage_limit, 0)),
                 floor(q.messages * 100.0 / nullif(q.message_limit, 0)))::int
@@ -70,7 +68,11 @@ SELECT u.username, u.domain, u.enforcement, u.pop3_hold,
                                         AS tracked_bytes
                                FROM pop3.message x
                               WHERE x.maildrop_id = m.maildrop_id) s
-                   GROUP BY m.username) d ON d.username = u.username
+                   GROUP BY m.username) d ON d.username = u.username,
+       -- both may be of another time
+       LATERAL (SELECT coalesce(q.messages, d.messages) -
+                       coalesce(d.tracked, 0) AS messages,
+                       q.bytes - coalesce(d.tracked_bytes, 0) AS bytes) n
  WHERE d.username IS NOT NULL OR q.username IS NOT NULL;
 
 COMMENT ON VIEW pop3.report_user IS
