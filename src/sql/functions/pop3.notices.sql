@@ -67,7 +67,9 @@ BEGIN
            floor(extract(epoch FROM e.at))::bigint,
            floor(extract(epoch FROM e.until))::bigint
       FROM pop3.expiring(p_username, p_mailbox_guid, p_uidvalidity,
-                         now() + make_interval(secs => p_expiry_time),
+                         -- whole seconds, as the client tells it back
+                         to_timestamp(ceil(extract(epoch FROM now())) +
+                                      p_expiry_time),
                          v_policy, v_own_scope, n.told) e;
 END
 $$;
