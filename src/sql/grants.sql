@@ -57,6 +57,7 @@ GRANT EXECUTE ON FUNCTION
     pop3.explain(text),
     pop3.restore(text, int8multirange),
     pop3.forget_user(text),
+    pop3.roll_up(date),
     pop3.maintain()
 TO pop3_admin;
 -- plain SQL on policies is welcome: triggers check it and keep its history
@@ -67,9 +68,12 @@ GRANT SELECT ON pop3.policy_history, pop3.parameter TO pop3_admin;
 GRANT SELECT ON
     pop3.report_user, pop3.report_session_daily, pop3.report_deletion,
     pop3.report_never_quit, pop3.report_leave_on_server, pop3.report_expiring,
-    pop3.report_policy, pop3.report_would_remove
+    pop3.report_policy, pop3.report_would_remove, pop3.report_session,
+    pop3.report_event, pop3.report_event_daily, pop3.report_kept,
+    pop3.report_expiring_soon, pop3.report_quota, pop3.report_policy_change
 TO pop3_report, pop3_admin;
 -- A view's tables are read with its owner's rights, but its functions run with
--- the reader's: report_policy formats values.
+-- the reader's: report_policy and
+-- report_policy_change format values.
 GRANT EXECUTE ON FUNCTION pop3.value_human(text, text)
     TO pop3_report, pop3_admin;

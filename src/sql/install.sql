@@ -17,6 +17,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
     REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 \ir tables.sql
+\ir rollups.sql
 \ir migrations/0001-initial.sql
 \ir parameters.sql
 
@@ -73,6 +74,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.record_usage.sql
 \ir functions/pop3.take_notice.sql
 \ir functions/pop3.record_quarantine.sql
+\ir functions/pop3.roll_up.sql
+\ir functions/pop3.roll_up_due.sql
+\ir functions/pop3.count_kept.sql
 \ir functions/pop3.maintain.sql
 
 -- for people
@@ -85,13 +89,22 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 
 \ir views/policy_source.sql
 \ir views/policy_user.sql
+\ir views/intent_decided.sql
+\ir views/event_counted.sql
 \ir views/report_user.sql
+\ir views/report_quota.sql
+\ir views/report_kept.sql
+\ir views/report_session.sql
 \ir views/report_session_daily.sql
+\ir views/report_event.sql
+\ir views/report_event_daily.sql
 \ir views/report_deletion.sql
 \ir views/report_never_quit.sql
 \ir views/report_leave_on_server.sql
 \ir views/report_expiring.sql
+\ir views/report_expiring_soon.sql
 \ir views/report_policy.sql
+\ir views/report_policy_change.sql
 \ir views/report_would_remove.sql
 
 \ir presets.sql

@@ -15,12 +15,14 @@ SERVICE = {
     "download_reserve", "leave_excess", "told_level", "evictable",
     "record_usage", "notices", "notice_due", "take_notice"}
 ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
-         "restore", "forget_user", "maintain", "value_human"}
+         "restore", "forget_user", "maintain", "value_human", "roll_up"}
 REPORT = {"value_human"}
 REPORTS = {
     "report_user", "report_session_daily", "report_deletion",
     "report_never_quit", "report_leave_on_server", "report_expiring",
-    "report_policy", "report_would_remove"}
+    "report_policy", "report_would_remove", "report_session",
+    "report_event", "report_event_daily", "report_kept",
+    "report_expiring_soon", "report_quota", "report_policy_change"}
 
 
 @pytest.fixture

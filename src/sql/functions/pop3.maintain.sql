@@ -10,7 +10,8 @@
 -- and no longer than 2 seconds are waited for it; what could not be made is
 -- made by the next call. Rows of such a day that the default partition took
 -- meanwhile are moved. A second call at the same time does nothing.
--- Calls: nothing. Tables: makes partitions of audit and session; writes
+-- Days that have ended are rolled up for reports, by calls that made no partition.
+-- Calls: roll_up_due, count_kept. Tables: makes partitions of audit and session; writes
 -- intent, watermark, download, login, usage, notice; reads policy, preset,
 -- maildrop.
 
@@ -75,6 +76,17 @@ BEGIN
                 END;
             END LOOP;
         END LOOP;
+
+        -- A transaction that made partitions holds locks that others wait
+        -- for, and is not for long work.
+        IF partitions_made = 0 THEN
+            BEGIN
+                PERFORM pop3.roll_up_due();
+                PERFORM pop3.count_kept();
+            EXCEPTION WHEN lock_not_available THEN
+                RAISE WARNING 'no lock for rollups; the next call tries again';
+            END;
+        END IF;
 
         DELETE FROM pop3.intent i
          WHERE i.state = 'closed' AND i.closed_at < now() - interval '1 day';

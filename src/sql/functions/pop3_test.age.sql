@@ -2,7 +2,8 @@
 -- gone by since. Rows of audit and session that leave their partition's day
 -- go where they belong, else to the default partition.
 -- Calls: nothing. Tables: writes maildrop, message, watermark, would_remove,
--- intent, login, download, usage, notice, session, audit.
+-- intent, login, download, usage, notice, session,
+-- audit, kept, rolled_up, daily, daily_event.
 
 CREATE FUNCTION pop3_test.age(p_username text, p_by interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -61,6 +62,16 @@ BEGIN
     UPDATE pop3.session s
        SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
      WHERE s.username = p_username;
+    -- they are on other days now
+    DELETE FROM pop3.rolled_up;
+    DELETE FROM pop3.daily;
+    DELETE FROM pop3.daily_event;
+    UPDATE pop3.kept k
+       SET at = k.at - p_by,
+           oldest_retrieved_at = k.oldest_retrieved_at - p_by,
+           oldest_hidden_at = k.oldest_hidden_at - p_by
+      FROM pop3.maildrop d
+     WHERE d.username = p_username AND k.maildrop_id = d.maildrop_id;
     PERFORM set_config('pop3.audit_change', 'age', true);
     UPDATE pop3.audit a SET at = a.at - p_by WHERE a.username = p_username;
     PERFORM set_config('pop3.audit_change', '', true);

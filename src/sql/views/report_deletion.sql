@@ -3,28 +3,12 @@
 -- and per message that somebody else took. Hiding is no deletion.
 
 CREATE VIEW pop3.report_deletion AS
-SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
-       i.reason AS rule, i.action,
-       CASE WHEN o.event IN ('committed', 'committed-late') THEN 'committed'
-            WHEN 'presumed' = r.event THEN 'presumed'
-            ELSE 'open' END AS status,
-       coalesce(o.at, r.at) AS decided_at,
-       i.mailbox_guid, i.uidvalidity, i.uid, i.message_guid, i.uidl,
-       i.message_id, i.size, i.moved_to, i.dovecot_session, i.session_id,
-       i.intent_no, i.detail
-  FROM pop3.audit i
-       -- The outcome is of the whole intent, a repair of each message. The
-       -- outcome counts for more, early or late: the session was there.
-       LEFT JOIN pop3.audit o
-       ON o.session_id = i.session_id AND o.intent_no = i.intent_no
-          AND o.username = i.username AND o.uid IS NULL
-          AND o.event IN ('committed', 'committed-late', 'released')
-       LEFT JOIN pop3.audit r
-       ON r.session_id = i.session_id AND r.intent_no = i.intent_no
-          AND r.username = i.username AND r.uid = i.uid
-          AND r.event IN ('presumed', 'released')
- WHERE i.event = 'intent' AND i.action IN ('expunge', 'move')
-   AND coalesce(o.event, r.event, 'open') <> 'released'
+SELECT i.at, i.username, i.auth_user, i.remote_address, i.device, i.rule,
+       i.action, i.status, i.decided_at, i.mailbox_guid, i.uidvalidity, i.uid,
+       i.message_guid, i.uidl, i.message_id, i.size, i.moved_to,
+       i.dovecot_session, i.session_id, i.intent_no, i.detail
+  FROM pop3.intent_decided i
+ WHERE i.action IN ('expunge', 'move') AND i.status <> 'released'
 UNION ALL
 SELECT g.at, g.username, g.auth_user, g.remote_address, g.device, 'gone',
        'expunge', 'gone', g.at, g.mailbox_guid, g.uidvalidity, g.uid,

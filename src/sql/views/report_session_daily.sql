@@ -1,32 +1,26 @@
--- Sessions per day (UTC) and domain.
+-- Sessions per day (UTC) and domain: days that were rolled up, and the later
+-- ones, mostly today, as they are now.
 
 CREATE VIEW pop3.report_session_daily AS
-SELECT (s.started_at AT TIME ZONE 'UTC')::date AS day,
-       CASE WHEN strpos(s.username, '@') > 0
-            THEN lower(substr(s.username, strpos(s.username, '@') + 1))
-       END AS domain,
-       count(DISTINCT s.username) AS users,
-       sum(s.polls)::bigint AS sessions,
-       coalesce(sum(s.polls) FILTER (WHERE s.ended_by = 'poll'), 0)::bigint
-           AS polls,
-       count(*) FILTER (WHERE s.ended_by = 'quit') AS quits,
-       count(*) FILTER (WHERE s.ended_by = 'refused') AS refused,
-       count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll', 'refused'))
-           AS broken,
-       sum(s.retr)::bigint AS retr,
-       sum(s.top)::bigint AS top,
-       sum(s.dele)::bigint AS dele,
-       sum(f.n)::bigint AS fetched,
-       sum(r.n)::bigint AS retrieved,
-       sum(x.n)::bigint AS removed,
-       sum(s.bytes)::bigint AS bytes
-  FROM pop3.session s,
-       LATERAL (SELECT coalesce(sum(upper(u) - lower(u)), 0) AS n
-                  FROM unnest(s.fetched) u) f,
-       LATERAL (SELECT coalesce(sum(upper(u) - lower(u)), 0) AS n
-                  FROM unnest(s.retrieved) u) r,
-       LATERAL (SELECT coalesce(sum(upper(u) - lower(u)), 0) AS n
-                  FROM unnest(s.removed) u) x
+SELECT d.day, nullif(d.domain, '') AS domain, d.users, d.sessions, d.polls,
+       d.quits, d.refused, d.broken, d.retr, d.top, d.dele, d.fetched,
+       d.retrieved, d.removed, d.bytes
+  FROM pop3.daily d
+UNION ALL
+SELECT (s.started_at AT TIME ZONE 'UTC')::date, s.domain,
+       count(DISTINCT s.username), sum(s.sessions)::bigint,
+       coalesce(sum(s.sessions) FILTER (WHERE s.ended_by = 'poll'),
+                0)::bigint,
+       count(*) FILTER (WHERE s.ended_by = 'quit'),
+       count(*) FILTER (WHERE s.ended_by = 'refused'),
+       count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll', 'refused')),
+       sum(s.retr)::bigint, sum(s.top)::bigint, sum(s.dele)::bigint,
+       sum(s.fetched)::bigint, sum(s.retrieved)::bigint,
+       sum(s.removed)::bigint, sum(s.bytes)::bigint
+  FROM pop3.report_session s
+ WHERE s.started_at >= (SELECT coalesce((max(r.day) + 1)::timestamp
+                                            AT TIME ZONE 'UTC', '-infinity')
+                          FROM pop3.rolled_up r)
  GROUP BY 1, 2;
 
 COMMENT ON VIEW pop3.report_session_daily IS
@@ -36,7 +30,7 @@ COMMENT ON COLUMN pop3.report_session_daily.domain IS
     'Domain; NULL for users without one';
 COMMENT ON COLUMN pop3.report_session_daily.users IS 'Users with a session';
 COMMENT ON COLUMN pop3.report_session_daily.sessions IS
-    'Sessions, polls included';
+    'Sessions, polls and refused logins included';
 COMMENT ON COLUMN pop3.report_session_daily.polls IS 'Sessions without effect';
 COMMENT ON COLUMN pop3.report_session_daily.quits IS
     'Sessions that ended by QUIT, polls excluded';
