@@ -13,7 +13,7 @@ from servicehost import TOP, Fail, wait_until
 USER = "jane@example.org"
 
 EVENTS = ["login_finished", "intent_finished", "download_finished",
-          "request_finished",
+          "limits_finished", "request_finished",
           "record_finished", "record_refused", "db_connected",
           "db_disconnected", "maintain_finished"]
 
@@ -48,6 +48,7 @@ def test_events_are_counted(make_service, new_session):
     client.intent(USER, session, login["version"], [1])
     client.ask("DOWNLOAD", user=USER, session=session, limit=1, bytes=0,
                reserve=1)
+    client.ask("LIMITS", user=USER, session=new_session())
     with pytest.raises(Fail):
         client.intent(USER, session, "0", [1], no=2)
     client.outcome(USER, session)
@@ -72,6 +73,8 @@ def test_events_are_counted(make_service, new_session):
     assert found["request_finished"] == 3
     assert found["download_finished"] == 1
     assert found["download_finished_failed"] == 0
+    assert found["limits_finished"] == 1
+    assert found["limits_finished_failed"] == 0
     assert found["record_refused"] == 1
     assert found["record_finished"] > found["record_finished_failed"] >= 1
     assert found["maintain_finished"] == 1
@@ -88,7 +91,8 @@ def test_fields_are_as_documented(make_service, new_session):
         extra=dialect().log_exporter("log", "rfc3339") + "".join(
                   "metric %s {\n  exporter = log\n  filter = event=%s\n}\n" %
                   (name, name) for name in sections))
-    service.expect("The database cannot be used")
+    service.expect("The database cannot be used",
+                   "requests failed .*permission denied")
     service.sql("SELECT pop3.set_policy('*', 'login_delay', '1h')")
     client = service.client()
     session = new_session()
@@ -99,6 +103,13 @@ def test_fields_are_as_documented(make_service, new_session):
                reserve=1)
     client.intent(USER, session, login["version"], [1])
     client.outcome(USER, session)
+    # what cannot be asked is answered from what is known
+    service.sql("REVOKE EXECUTE ON FUNCTION pop3.told_level(text) "
+                "FROM pop3_service")
+    assert client.ask("LIMITS", user=USER,
+                      session=new_session())["cached"] == "1"
+    service.sql("GRANT EXECUTE ON FUNCTION pop3.told_level(text) "
+                "TO pop3_service")
     service.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
                 "application_name = 'pop3-policy reader 1' AND "
                 "datname = current_database()")
