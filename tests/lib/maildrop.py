@@ -386,6 +386,13 @@ def pop3_pid(host):
     return pid
 
 
+def waits_for_lock(pid):
+    """Does the process wait for a lock on a file?"""
+    with open("/proc/locks") as file:
+        return any("->" in line and line.split()[5] == str(pid)
+                   for line in file)
+
+
 def kill_process(host, pid):
     """Kill a mail process and wait for its end."""
     host.expect_log(r"child %d killed with signal 9" % pid)

@@ -14,7 +14,8 @@ import pytest
 
 from dovecot import wait_until
 from maildrop import (Maildrop, Quit, database_lock, guid128, intents_held,
-                      kill_process, pop3_pid, wait_blocked)
+                      kill_process, pop3_pid, wait_blocked,
+                      waits_for_lock)
 
 # The last command of the client before the accident.
 POINTS = ["login", "stat", "retr", "dele"]
@@ -169,13 +170,6 @@ def test_service_killed_with_the_intent_under_way(story):
                if row["event"] == "intent" and row["action"] == "expunge"]
     assert len({(row["intent_no"], row["uid"]) for row in intents}) == \
         len(intents)
-
-
-def waits_for_lock(pid):
-    """Does the process wait for a lock on a file?"""
-    with open("/proc/locks") as file:
-        return any("->" in line and line.split()[5] == str(pid)
-                   for line in file)
 
 
 def lose_outcome(story, removed=(1, 3)):
