@@ -12,6 +12,7 @@
 #include "pop3-policy-delivery.h"
 #include "pop3-policy-quota-rcpt.h"
 #include "pop3-policy-quota-version.h"
+#include "pop3-policy-quota.h"
 
 #define POP3_POLICY_RCPT_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_rcpt_module)
@@ -56,14 +57,16 @@ static void pop3_policy_rcpt_mailbox_allocated(struct mailbox *box)
 {
 	struct pop3_policy_delivery *delivery =
 		pop3_policy_delivery_get(box->storage->user);
-	struct mailbox_vfuncs *v = box->vlast;
+	struct mailbox_vfuncs *v = &box->v;
 	union mailbox_module_context *rbox;
 
 	if (delivery == NULL || !delivery->delivers)
 		return;
+	/* The quota plugin's function is called before those of plugins whose
+	   names sort behind its own, and calls no other for RCPT: come before
+	   all of them. */
 	rbox = p_new(box->pool, union mailbox_module_context, 1);
 	rbox->super = *v;
-	box->vlast = &rbox->super;
 	v->get_status = pop3_policy_rcpt_get_status;
 	MODULE_CONTEXT_SET_SELF(box, pop3_policy_rcpt_module, rbox);
 }
