@@ -18,6 +18,9 @@ CHECKS_PLUGIN_SETTINGS = False
 # What an installed plugin that nothing was configured for adds: nothing.
 UNCONFIGURED = ""
 NO_MEMORY_LIMIT = "0"
+# The LMTP command that is answered by 452 under quota_action=defer and
+# lmtp_rcpt_check_quota=yes.
+DEFERS_AT = "RCPT"
 
 MAIL_LOCATION = {
     "sdbox": "sdbox:~/sdbox",
@@ -55,6 +58,12 @@ def mail_plugins(names):
     return "mail_plugins = %s\n" % " ".join(names)
 
 
+def protocol_plugins(protocol, names):
+    """Plugins for one protocol, beside those for all and ours."""
+    return "protocol %s {\n  mail_plugins = $mail_plugins pop3_policy %s\n}\n" % (
+        protocol, " ".join(names))
+
+
 def environment(values):
     """Variables for all processes, beside those that Dovecot hands on."""
     return "import_environment = $import_environment %s\n" % " ".join(
@@ -72,8 +81,11 @@ def setting(name, value):
 
 def plugin_settings(settings):
     """Settings of plugins."""
+    # a percent sign begins a variable
     return "plugin {\n%s}\n" % "".join(
-        "  %s = %s\n" % item for item in settings.items())
+        "  %s = %s\n" % (name, value.replace("%", "%%")
+                         if name.startswith("quota_rule") else value)
+        for name, value in settings.items())
 
 
 def log_exporter(name, time_format):

@@ -23,6 +23,7 @@ dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
 """
 NO_MEMORY_LIMIT = "unlimited"
+DEFERS_AT = "DATA"
 
 MAIL_PATH = {
     "sdbox": {"mail_path": "~/sdbox"},
@@ -92,6 +93,10 @@ def mail_plugins(names):
         "  %s = yes\n" % name for name in names)
 
 
+def protocol_plugins(protocol, names):
+    return "protocol %s {\n%s}\n" % (protocol, mail_plugins(names))
+
+
 def environment(values):
     return "import_environment {\n%s}\n" % "".join(
         "  %s = %s\n" % item for item in values.items())
@@ -110,14 +115,30 @@ def setting(name, value):
     return "%s = %s\n" % (name, value)
 
 
+def _quota_rule(mailbox, *limits):
+    """"*:storage=1G:messages=10", "Trash:storage=+10%"."""
+    text = ""
+    for limit in limits:
+        kind, value = limit.split("=")
+        name = "quota_storage" if kind == "storage" else "quota_message"
+        if value.endswith("%"):
+            text += setting(name + "_percentage", 100 + int(value[1:-1]))
+        else:
+            text += setting(name + ("_size" if kind == "storage" else
+                                    "_count"), value)
+    if mailbox != "*":
+        text = "namespace inbox {\n mailbox %s {\n%s}\n}\n" % (mailbox, text)
+    return text
+
+
 def _plugin_setting(name, value):
     if name == "acl":
         return setting("acl_driver", value)
     if name == "quota":
         driver, title = value.split(":")
         return 'quota "%s" {\n  driver = %s\n}\n' % (title, driver)
-    if name == "quota_rule":
-        return setting("quota_storage_size", value.partition("*:storage=")[2])
+    if name.startswith("quota_rule"):
+        return _quota_rule(*value.split(":"))
     return setting(name, value)
 
 
