@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import make_site  # noqa: E402
 from pg import TOP, PrivatePostgres  # noqa: E402
 from sqlhelp import Database  # noqa: E402
 
@@ -73,3 +74,14 @@ def fresh(postgres):
     finally:
         database.close()
         postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def site(postgres):
+    """A small site with ten days of records; tests only read it."""
+    postgres.create_database("site", template="pop3")
+    database = Database(postgres, "site")
+    make_site.fill(database.connection(), users=60, messages=6000, days=10,
+                   audit=6000)
+    yield database
+    database.close()

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """The queries of doc/queries.md and of the dashboard, as tests run them."""
 
+import datetime
 import json
 import os
 import re
@@ -30,8 +31,7 @@ def documented():
 def relations_read(db, sql, role="pop3_report"):
     """Run a query as explained. [(node type, relation, actual rows, loops)]
     of what it read of tables, those of never executed nodes left out."""
-    plan = db.value("EXPLAIN (ANALYZE, FORMAT json) " + sql.replace("%", "%%"),
-                    (), role=role)[0]["Plan"]
+    plan = db.value("EXPLAIN (ANALYZE, FORMAT json) " + sql, role=role)[0]["Plan"]
     found = []
 
     def walk(node):
@@ -42,6 +42,11 @@ def relations_read(db, sql, role="pop3_report"):
             walk(child)
     walk(plan)
     return found
+
+
+def day(text):
+    """The day of a partition's name."""
+    return datetime.datetime.strptime(text, "%Y%m%d").date()
 
 
 def dashboard():

@@ -65,6 +65,7 @@ def test_what_is_installed(tmp_path):
                  for name in names]
     for pattern in (r"/modules/lib20_pop3_policy_plugin\.so",
                     r"/pop3-policy", r"/sql/install\.sql",
+                    r"/grafana/dovecot-pop3-policy\.json",
                     r"/conf\.d/pop3-policy\.conf\.ext",
                     r"/settings\.md", r"/parameters\.md"):
         assert [name for name in installed
