@@ -15,13 +15,15 @@
 /* Room for the header's name before a name that has to be encoded. */
 #define FIRST_LINE_LEN 10
 
-/* RFC 5322's dot-atom: local-part without quotes */
+/* RFC 5322's dot-atom: local-part without quotes. Nor what many would take for
+   an encoded word, though none may stand there. */
 static bool is_local_part(const char *text)
 {
 	size_t len = strlen(text);
 
 	if (len == 0 || len > MAX_LOCAL_PART || text[0] == '.' ||
-	    text[len-1] == '.' || strstr(text, "..") != NULL)
+	    text[len-1] == '.' || strstr(text, "..") != NULL ||
+	    strstr(text, "=?") != NULL)
 		return FALSE;
 	for (; *text != '\0'; text++) {
 		if (!i_isalnum(*text) &&
@@ -147,5 +149,6 @@ void pop3_policy_address_append_user(string_t *dest, const char *username,
 	}
 	/* not to be replied to, but to be read */
 	append_phrase(dest, *username == '\0' ? "?" : username);
-	str_append(dest, ":;");
+	/* an encoded word ends before white space */
+	str_append(dest, " :;");
 }

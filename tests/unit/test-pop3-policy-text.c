@@ -14,6 +14,7 @@ static const struct pop3_policy_text_var vars[] = {
 	{ "many", POP3_POLICY_TEXT_NUMBER, "21" },
 	{ "none", POP3_POLICY_TEXT_NUMBER, "0" },
 	{ "empty", POP3_POLICY_TEXT_WORD, "" },
+	{ "code", POP3_POLICY_TEXT_WORD, "%{user}%%{" },
 	{ "rules", POP3_POLICY_TEXT_LINES, "a\nb\n" },
 	{ NULL, 0, NULL }
 };
@@ -30,6 +31,8 @@ void test_text_expand(void)
 		  "<jane@example.org> jane@example.org" },
 		/* of several lines made one, and valid UTF-8 */
 		{ "%{evil}", "a  Bcc: b  c d   e\xef\xbf\xbd\xef\xbf\xbd" },
+		/* values are no texts with variables */
+		{ "%{code}", "%{user}%%{" },
 		{ "%{one} %{one?day|days}", "1 day" },
 		{ "%{many} %{many?day|days}", "21 days" },
 		{ "%{none} %{none?day|days}", "0 days" },
@@ -72,8 +75,8 @@ void test_text_refused(void)
 		const char *error;
 	} tests[] = {
 		{ "%{usr}", FALSE, "%{usr} is not known here: use %{user}, "
-			"%{evil}, %{one}, %{many}, %{none}, %{empty} or "
-			"%{rules}" },
+			"%{evil}, %{one}, %{many}, %{none}, %{empty}, "
+			"%{code} or %{rules}" },
 		{ "%{User}", FALSE, "%{User} is not known here: " },
 		{ "%{}", FALSE, "%{} is not known here: " },
 		{ "a %{ user }", FALSE, "%{ user } is not known here: " },
