@@ -390,7 +390,8 @@ def test_failure_costs_the_notice_only(make_host, user):
     owner.append(1)
     offset = host.log_position()
     told(owner)
-    (line,) = [line for line in host.errors(offset) if "pop3(" in line]
+    (line,) = wait_until(lambda: [line for line in host.errors(offset)
+                                  if "pop3(" in line], what="the log")
     assert "pop3-policy: No notices are written: NOTICES was refused" in line
     host.sql("ALTER FUNCTION pop3.elsewhere RENAME TO notices")
     wait_until(lambda: in_a_session(owner))
