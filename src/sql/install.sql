@@ -30,6 +30,12 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.value_allowed.sql
 \ir functions/pop3.value_human.sql
 \ir functions/pop3.value_problem.sql
+\ir functions/pop3.mask_like.sql
+\ir functions/pop3.row_value.sql
+\ir functions/pop3.row_with.sql
+\ir functions/pop3.time_human.sql
+\ir functions/pop3.event_text.sql
+\ir functions/pop3.maildrop_due.sql
 \ir functions/pop3.who.sql
 
 -- triggers
@@ -43,6 +49,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.policy_rows.sql
 \ir functions/pop3.policy_version.sql
 \ir functions/pop3.policy_values.sql
+\ir functions/pop3.deciding_scopes.sql
 \ir functions/pop3.maildrop_state.sql
 \ir functions/pop3.tracked.sql
 \ir functions/pop3.intent_state.sql
@@ -82,7 +89,15 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 -- for people
 \ir functions/pop3.set_policy.sql
 \ir functions/pop3.unset_policy.sql
+\ir functions/pop3.set_policies.sql
+\ir functions/pop3.effective_sql.sql
+\ir functions/pop3.preview_due.sql
+\ir functions/pop3.preview_policies.sql
+\ir functions/pop3.list_policy.sql
+\ir functions/pop3.list_presets.sql
 \ir functions/pop3.effective_policy.sql
+\ir functions/pop3.status.sql
+\ir functions/pop3.log.sql
 \ir functions/pop3.explain.sql
 \ir functions/pop3.restore.sql
 \ir functions/pop3.forget_user.sql

@@ -660,7 +660,8 @@ CREATE TABLE pop3.audit (
     uidl            text,
     message_id      text,
     moved_to        text,
-    detail          text
+    detail          text,
+    scope           text
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE pop3.audit IS
     'What happened to messages, by whom and by which rule. Append-only';
@@ -694,6 +695,8 @@ COMMENT ON COLUMN pop3.audit.message_id IS 'The message''s Message-ID';
 COMMENT ON COLUMN pop3.audit.moved_to IS
     'Mailbox that a message is moved to; NULL where the action is another';
 COMMENT ON COLUMN pop3.audit.detail IS 'Free text';
+COMMENT ON COLUMN pop3.audit.scope IS
+    'Scope of the policy that decided, with "preset" and its name if the value is that''s; built-in if no scope sets it; NULL where no policy decides';
 CREATE INDEX audit_username ON pop3.audit (username);
 -- "What became of this message?", whoever's it was. 48 and 43 bytes a row that
 -- names a message so, on 240 of the row; a B-tree on Message-IDs would take

@@ -292,11 +292,16 @@ def test_policies_in_reports_are_the_effective_ones(db, service):
     db.set("@example.org", preset="section8", pop3_hold="yes")
     db.set(USER, preset="download-once-day", enforcement="enforce")
     db.set("@example.com", expire_hidden="never")
+    db.set("root", expire_unretrieved="never")
     for row in db.rows("SELECT * FROM pop3.policy_user"):
-        policy = {r.parameter: r.value for r in db.rows(
-            "SELECT * FROM pop3.effective_policy(%s)", (row.username,))}
+        rows = db.rows("SELECT * FROM pop3.effective_policy(%s)",
+                       (row.username,))
+        policy = {r.parameter: r.value for r in rows}
+        assert row.unretrieved_own == (
+            ("expire_unretrieved", "user", None) in
+            [(r.parameter, r.level, r.preset) for r in rows])
         for name in row:
-            if name not in ("username", "domain"):
+            if name not in ("username", "domain", "unretrieved_own"):
                 assert str(row[name]) == policy[name], (row.username, name)
 
 

@@ -15,7 +15,9 @@ SERVICE = {
     "download_reserve", "leave_excess", "told_level", "evictable",
     "record_usage", "notices", "notice_due", "take_notice"}
 ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
-         "restore", "forget_user", "maintain", "value_human", "roll_up"}
+         "set_policies", "preview_policies", "list_policy", "list_presets",
+         "status", "log", "restore", "forget_user", "maintain",
+         "value_human", "roll_up"}
 REPORT = {"value_human"}
 REPORTS = {
     "report_user", "report_session_daily", "report_deletion",

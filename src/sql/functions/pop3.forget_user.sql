@@ -58,7 +58,11 @@ BEGIN
     UPDATE pop3.audit a
        SET username = v_name, auth_user = NULL, dovecot_session = NULL,
            remote_address = NULL, device = NULL, uidl = NULL,
-           message_id = NULL, moved_to = NULL, detail = NULL
+           message_id = NULL, moved_to = NULL, detail = NULL,
+           -- a domain's or the site's names nobody
+           scope = CASE WHEN a.scope = '*' OR a.scope LIKE '* %' OR
+                             a.scope LIKE '@%' OR a.scope = 'built-in'
+                        THEN a.scope END
      WHERE a.username = p_username;
     GET DIAGNOSTICS v_audit = ROW_COUNT;
     PERFORM set_config('pop3.audit_change', '', true);

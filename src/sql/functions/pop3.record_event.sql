@@ -7,7 +7,7 @@
 --                   and observation begins anew. Below p_uidnext only what
 --                   has state counts as retrieved: what was removed may be
 --                   there again, or its UID be that of another message
--- Calls: nothing. Tables: writes audit, message, would_remove, watermark,
+-- Calls: deciding_scopes. Tables: writes audit, message, would_remove, watermark,
 -- maildrop, notice.
 
 CREATE FUNCTION pop3.record_event(
@@ -26,6 +26,7 @@ DECLARE
     v_maildrop bigint;
     v_count bigint := 0;
     v_marks bigint;
+    v_scope text;
 BEGIN
     IF p_event IS NULL THEN
         RAISE EXCEPTION 'an event needs a name' USING ERRCODE = 'P3002';
@@ -71,15 +72,23 @@ BEGIN
                    p_uidnext, v_count, v_marks));
     END IF;
 
+    -- refusals have a rule, mass deletion is one
+    IF p_event IN ('refused', 'would-refuse', 'mass-delete',
+                   'would-mass-delete') THEN
+        SELECT x.value INTO v_scope
+          FROM jsonb_each_text(pop3.deciding_scopes(p_username,
+                   ARRAY[CASE WHEN p_event LIKE '%mass-delete'
+                              THEN 'mass-delete' ELSE p_reason END])) x;
+    END IF;
     INSERT INTO pop3.audit
            (chain_id, seq, event, reason, session_id, dovecot_session,
             username, auth_user, remote_address, device, mailbox_guid,
-            uidvalidity, uid, message_guid, size, detail)
+            uidvalidity, uid, message_guid, size, detail, scope)
     SELECT p_chain_id, p_first_seq + a.nr - 1, p_event, p_reason,
            p_session_id, p_dovecot_session, p_username, p_auth_user,
            p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
            coalesce(s.message_guid, w.message_guid),
-           coalesce(s.size, w.size), v_detail
+           coalesce(s.size, w.size), v_detail, v_scope
       FROM unnest(v_uid) WITH ORDINALITY a (uid, nr)
            LEFT JOIN pop3.message s
            ON s.maildrop_id = v_maildrop AND s.uid = a.uid

@@ -8,7 +8,7 @@
 --   fenced  it was recorded before, and has been given up or closed since
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
--- Calls: maildrop_find, policy_version. Tables: writes audit, intent.
+-- Calls: maildrop_find, policy_version, deciding_scopes. Tables: writes audit, intent.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -26,6 +26,7 @@ DECLARE
     v_result text := 'ok';
     v_event text := 'intent';
     v_maildrop bigint;
+    v_scopes jsonb;
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
@@ -59,16 +60,18 @@ BEGIN
          WHERE i.session_id = p_session_id AND i.intent_no = p_intent_no;
     END IF;
 
+    v_scopes := pop3.deciding_scopes(p_username, p_reason);
     INSERT INTO pop3.audit
            (chain_id, seq, event, session_id, intent_no, dovecot_session,
             username, auth_user, remote_address, device, mailbox_guid,
             uidvalidity, uid, message_guid, size, action, reason, uidl,
-            message_id, moved_to, detail)
+            message_id, moved_to, detail, scope)
     SELECT p_chain_id, p_first_seq + a.nr - 1, v_event, p_session_id,
            p_intent_no, p_dovecot_session, p_username, p_auth_user,
            p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
            a.guid, a.size, a.action, a.reason, a.uidl, a.message_id,
-           CASE a.action WHEN 'move' THEN a.mailbox END, 'room for ' || p_for
+           CASE a.action WHEN 'move' THEN a.mailbox END, 'room for ' || p_for,
+           v_scopes ->> a.reason
       FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
                   p_message_id, p_mailbox)
            WITH ORDINALITY a (uid, guid, size, action, reason, uidl,

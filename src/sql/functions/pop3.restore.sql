@@ -1,16 +1,26 @@
--- Put hidden messages back into the view: all of a user, or those of the given
--- UIDs. Their clocks start again, and on_retrieve spares them once. An audit
--- row each, event restored; written in plain SQL, so of no chain. Returns the
--- number of messages.
+-- Put hidden messages of a user back into the view: those that fit all that is
+-- given (NULL: whatever it is): UIDs, a Message-ID (with or without its <>), the
+-- session that hid them (its id, or Dovecot's), and when they were hidden, from
+-- p_since until before p_until. Their clocks start again, and on_retrieve spares
+-- them once. What a Message-ID or a session names is found by the audit: by what
+-- hid it.
+-- An audit row each, event restored; written in plain SQL, so of no chain.
+-- Returns the number of messages.
 -- Calls: who. Tables: writes message, maildrop, audit.
 
 CREATE FUNCTION pop3.restore(p_username text,
-                             p_uids int8multirange DEFAULT NULL)
+                             p_uids int8multirange DEFAULT NULL,
+                             p_message_id text DEFAULT NULL,
+                             p_session text DEFAULT NULL,
+                             p_since timestamptz DEFAULT NULL,
+                             p_until timestamptz DEFAULT NULL)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    v_message_id text := '<' || btrim(p_message_id, ' <>') || '>';
+    v_session text := lower(translate(p_session, '-', ''));
     v_count bigint;
 BEGIN
     WITH hidden AS (
@@ -19,6 +29,20 @@ BEGIN
                JOIN pop3.message s ON s.maildrop_id = d.maildrop_id
          WHERE d.username = p_username AND s.hidden_at IS NOT NULL
            AND (p_uids IS NULL OR p_uids @> s.uid)
+           AND (p_since IS NULL OR s.hidden_at >= p_since)
+           AND (p_until IS NULL OR s.hidden_at < p_until)
+           AND (p_message_id IS NULL AND p_session IS NULL OR
+                -- UIDs change with a UIDVALIDITY, GUIDs do not
+                s.message_guid IN (
+                    SELECT a.message_guid FROM pop3.audit a
+                     WHERE a.username = p_username AND a.event = 'intent'
+                       AND a.action = 'hide'
+                       AND (p_message_id IS NULL OR
+                            a.message_id IN (v_message_id, p_message_id))
+                       AND (p_session IS NULL OR
+                            a.dovecot_session = p_session OR
+                            translate(a.session_id::text, '-', '') =
+                            v_session)))
          ORDER BY s.maildrop_id, s.uid
            FOR UPDATE OF s
     ), restored AS (
@@ -50,5 +74,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.restore(text, int8multirange) IS
-    'Put hidden messages of a user back into the view; how many';
+COMMENT ON FUNCTION pop3.restore(text, int8multirange, text, text, timestamptz, timestamptz) IS
+    'Put hidden messages of a user back into the view, all or by UIDs, Message-ID, session, time of hiding; how many';

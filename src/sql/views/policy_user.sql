@@ -34,7 +34,8 @@ SELECT p.username, p.domain,
                 (p.domain_own).mass_delete_hold,
                 (p.domain_preset).mass_delete_hold,
                 (p.site_own).mass_delete_hold,
-                (p.site_preset).mass_delete_hold, 604800) AS mass_delete_hold
+                (p.site_preset).mass_delete_hold, 604800) AS mass_delete_hold,
+       (p.own).expire_unretrieved IS NOT NULL AS unretrieved_own
   FROM pop3.policy_source p;
 
 COMMENT ON VIEW pop3.policy_user IS
@@ -53,3 +54,5 @@ COMMENT ON COLUMN pop3.policy_user.expire_hidden IS
     'Seconds from hiding to removal; -1: never';
 COMMENT ON COLUMN pop3.policy_user.mass_delete_hold IS
     'Seconds from hiding by mass-delete to removal; -1: never';
+COMMENT ON COLUMN pop3.policy_user.unretrieved_own IS
+    'Whether the user''s own row sets expire_unretrieved, so that use by IMAP does not matter';
