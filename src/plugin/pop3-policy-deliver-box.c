@@ -11,6 +11,7 @@
 #include "pop3-policy-deliver-box.h"
 #include "pop3-policy-delivery.h"
 #include "pop3-policy-evict-quota.h"
+#include "pop3-policy-evict.h"
 
 #define LOCK_NAME "pop3-policy-quota.lock"
 
@@ -24,12 +25,18 @@
 #define DELIVER_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, pop3_policy_deliver_storage_module)
 
+/* A transaction with saves, and what it allocated. */
+struct deliver_transaction {
+	struct mailbox_transaction_context *t;
+	struct pop3_policy_evict_sum sum;
+};
+
 struct deliver_user {
 	union mail_user_module_context module_ctx;
 	struct pop3_policy_delivery *delivery;
 	/* the maildrop's lock, and the transactions that need it */
 	struct file_lock *lock;
-	ARRAY(struct mailbox_transaction_context *) transactions;
+	ARRAY(struct deliver_transaction) transactions;
 	/* one of them was committed, with messages */
 	bool committed;
 	/* the commits are being told: what is saved meanwhile is ours */
@@ -105,19 +112,17 @@ static int deliver_lock(struct deliver_user *duser, struct mailbox *box,
 	return ret;
 }
 
-static bool deliver_find(const struct deliver_user *duser,
-			 const struct mailbox_transaction_context *t,
-			 unsigned int *idx_r)
+static struct deliver_transaction *
+deliver_find(struct deliver_user *duser,
+	     const struct mailbox_transaction_context *t)
 {
-	struct mailbox_transaction_context *const *transactions;
-	unsigned int count;
+	struct deliver_transaction *transaction;
 
-	transactions = array_get(&duser->transactions, &count);
-	for (*idx_r = 0; *idx_r < count; (*idx_r)++) {
-		if (transactions[*idx_r] == t)
-			return TRUE;
+	array_foreach_modifiable(&duser->transactions, transaction) {
+		if (transaction->t == t)
+			return transaction;
 	}
-	return FALSE;
+	return NULL;
 }
 
 /* Before the quota plugin looks at the limits, which it does once for a
@@ -127,11 +132,11 @@ static int deliver_begin(struct mailbox_transaction_context *t)
 {
 	struct deliver_box *dbox = DELIVER_BOX_CONTEXT_REQUIRE(t->box);
 	struct deliver_user *duser = dbox->duser;
+	struct deliver_transaction *transaction;
 	struct pop3_policy_quota_usage usage;
 	const char *error;
-	unsigned int idx;
 
-	if (duser->telling || deliver_find(duser, t, &idx))
+	if (duser->telling || deliver_find(duser, t) != NULL)
 		return 0;
 	if (duser->lock == NULL && deliver_needs_lock(duser->delivery)) {
 		if (deliver_lock(duser, t->box, &error) < 0) {
@@ -145,7 +150,8 @@ static int deliver_begin(struct mailbox_transaction_context *t)
 		/* what there is before this delivery */
 		(void)pop3_policy_quota_usage(duser->delivery->user, &usage);
 	}
-	array_push_back(&duser->transactions, &t);
+	transaction = array_append_space(&duser->transactions);
+	transaction->t = t;
 	return 0;
 }
 
@@ -153,11 +159,12 @@ static int deliver_begin(struct mailbox_transaction_context *t)
 static void deliver_end(struct deliver_user *duser,
 			const struct mailbox_transaction_context *t)
 {
-	unsigned int idx;
+	const struct deliver_transaction *transaction = deliver_find(duser, t);
 
-	if (!deliver_find(duser, t, &idx))
+	if (transaction == NULL)
 		return;
-	array_delete(&duser->transactions, idx, 1);
+	array_delete(&duser->transactions,
+		     array_foreach_idx(&duser->transactions, transaction), 1);
 	if (array_count(&duser->transactions) > 0)
 		return;
 	file_lock_free(&duser->lock);
@@ -290,6 +297,41 @@ pop3_policy_deliver_stage(struct mailbox *box, struct mail **mail_r)
 		return POP3_POLICY_DELIVER_EARLY;
 	*mail_r = duser->source != NULL ? duser->source : written->dest_mail;
 	return POP3_POLICY_DELIVER_WRITTEN;
+}
+
+void pop3_policy_deliver_others(struct mailbox *box,
+				struct pop3_policy_evict_sum *sum_r)
+{
+	struct deliver_user *duser = DELIVER_USER_CONTEXT(box->storage->user);
+	const struct deliver_transaction *transaction;
+	struct mail *mail;
+
+	i_zero(sum_r);
+	if (pop3_policy_deliver_stage(box, &mail) !=
+	    POP3_POLICY_DELIVER_WRITTEN || duser->lock == NULL)
+		return;
+	array_foreach(&duser->transactions, transaction) {
+		if (transaction->t != duser->written->transaction) {
+			sum_r->bytes += transaction->sum.bytes;
+			sum_r->messages += transaction->sum.messages;
+		}
+	}
+}
+
+void pop3_policy_deliver_allocated(struct mailbox *box, uoff_t size)
+{
+	struct deliver_user *duser = DELIVER_USER_CONTEXT(box->storage->user);
+	struct deliver_transaction *transaction;
+	struct mail *mail;
+
+	if (pop3_policy_deliver_stage(box, &mail) !=
+	    POP3_POLICY_DELIVER_WRITTEN)
+		return;
+	transaction = deliver_find(duser, duser->written->transaction);
+	if (transaction != NULL) {
+		transaction->sum.bytes += size;
+		transaction->sum.messages++;
+	}
 }
 
 /* --- the user --- */

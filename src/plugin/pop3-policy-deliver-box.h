@@ -9,6 +9,7 @@
 struct mail;
 struct mailbox;
 struct module;
+struct pop3_policy_evict_sum;
 
 /* Add and remove the hooks. */
 void pop3_policy_deliver_init(struct module *module);
@@ -29,5 +30,14 @@ enum pop3_policy_deliver_stage {
    the headers of what was written (WRITTEN), else NULL. */
 enum pop3_policy_deliver_stage
 pop3_policy_deliver_stage(struct mailbox *box, struct mail **mail_r);
+
+/* A delivery may save into several mailboxes at once (Sieve), and the quota
+   plugin knows only of what is committed, and of the mailbox in question. This
+   is what the delivery has allocated in the others; nothing unless the
+   message is written, and the maildrop locked. */
+void pop3_policy_deliver_others(struct mailbox *box,
+				struct pop3_policy_evict_sum *sum_r);
+/* The message that was written into this mailbox has found room. */
+void pop3_policy_deliver_allocated(struct mailbox *box, uoff_t size);
 
 #endif

@@ -9,6 +9,7 @@
 #include "mailbox-list-private.h"
 #include "mail-user.h"
 #include "quota-private.h"
+#include "pop3-policy-deliver-box.h"
 #include "pop3-policy-evict-quota.h"
 #include "pop3-policy-evict.h"
 
@@ -67,8 +68,8 @@ static void free_limits(struct quota_transaction_context *ctx,
 }
 
 static enum quota_alloc_result
-evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
-		 const char **error_r)
+evict_or_refuse(struct quota_transaction_context *ctx, uoff_t size,
+		const char **error_r)
 {
 	struct mail_user *user = ctx->quota->user;
 	struct evict_user *euser = EVICT_USER_CONTEXT_REQUIRE(user);
@@ -103,6 +104,24 @@ evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
 	ret = euser->test_alloc(ctx, size, error_r);
 	if (ret != QUOTA_ALLOC_RESULT_OK)
 		pop3_policy_evict_in_vain(user);
+	return ret;
+}
+
+static enum quota_alloc_result
+evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
+		 const char **error_r)
+{
+	struct pop3_policy_evict_sum others;
+	enum quota_alloc_result ret;
+
+	pop3_policy_deliver_others(ctx->box, &others);
+	ctx->bytes_used += others.bytes;
+	ctx->count_used += others.messages;
+	ret = evict_or_refuse(ctx, size, error_r);
+	ctx->bytes_used -= others.bytes;
+	ctx->count_used -= others.messages;
+	if (ret == QUOTA_ALLOC_RESULT_OK)
+		pop3_policy_deliver_allocated(ctx->box, size);
 	return ret;
 }
 

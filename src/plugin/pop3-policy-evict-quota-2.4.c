@@ -10,6 +10,7 @@
 #include "mail-user.h"
 #include "settings.h"
 #include "quota-private.h"
+#include "pop3-policy-deliver-box.h"
 #include "pop3-policy-evict-quota.h"
 #include "pop3-policy-evict.h"
 
@@ -130,9 +131,9 @@ evict(struct quota_transaction_context *ctx, uoff_t size, struct mail *mail)
 }
 
 static enum quota_alloc_result
-evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
-		 struct mailbox *expunged_box, uoff_t expunged_size,
-		 const struct quota_overrun **overruns_r, const char **error_r)
+evict_or_refuse(struct quota_transaction_context *ctx, uoff_t size,
+		struct mailbox *expunged_box, uoff_t expunged_size,
+		const struct quota_overrun **overruns_r, const char **error_r)
 {
 	struct mail_user *user = ctx->quota->user;
 	struct evict_user *euser = EVICT_USER_CONTEXT_REQUIRE(user);
@@ -161,6 +162,26 @@ evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
 				overruns_r, error_r);
 	if (ret != QUOTA_ALLOC_RESULT_OK)
 		pop3_policy_evict_in_vain(user);
+	return ret;
+}
+
+static enum quota_alloc_result
+evict_test_alloc(struct quota_transaction_context *ctx, uoff_t size,
+		 struct mailbox *expunged_box, uoff_t expunged_size,
+		 const struct quota_overrun **overruns_r, const char **error_r)
+{
+	struct pop3_policy_evict_sum others;
+	enum quota_alloc_result ret;
+
+	pop3_policy_deliver_others(ctx->box, &others);
+	ctx->bytes_used += others.bytes;
+	ctx->count_used += others.messages;
+	ret = evict_or_refuse(ctx, size, expunged_box, expunged_size,
+			      overruns_r, error_r);
+	ctx->bytes_used -= others.bytes;
+	ctx->count_used -= others.messages;
+	if (ret == QUOTA_ALLOC_RESULT_OK)
+		pop3_policy_deliver_allocated(ctx->box, size);
 	return ret;
 }
 
