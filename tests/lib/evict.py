@@ -89,6 +89,9 @@ def mail_of(body=2000, message_id=None):
 class FullDrop(Maildrop):
     """The maildrop of a user with quota_action=evict."""
 
+    # how the quota counts, as doveadm names it
+    SIZE = "size.virtual"
+
     def __init__(self, host, user, **policy):
         super().__init__(host, user)
         host.set_policies(user, **{"quota_action": "evict", **policy})
@@ -115,7 +118,7 @@ class FullDrop(Maildrop):
     def sizes(self, mailbox="INBOX"):
         """{UID: size} as the quota counts."""
         text = self.host.doveadm("-f", "tab", "fetch", "-u", self.user,
-                                 "uid size.virtual", "mailbox", mailbox)
+                                 "uid " + self.SIZE, "mailbox", mailbox)
         rows = [line.split("\t") for line in text.splitlines()[1:]]
         return {int(uid): int(size) for uid, size in rows}
 

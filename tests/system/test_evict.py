@@ -17,7 +17,9 @@ ODD_ID = "<it's=100%$1\\n{room}for+me@example.org>"
 def full_host(request, make_module_host):
     return make_module_host(mail_format=request.param, settings={
         "lmtp_save_to_detail_mailbox": "yes",
-        "lda_mailbox_autocreate": "yes"}, **QUOTA)
+        "lda_mailbox_autocreate": "yes",
+        # under evict it lets recipients pass
+        "lmtp_rcpt_check_quota": "yes"}, **QUOTA)
 
 
 @pytest.fixture
@@ -105,6 +107,15 @@ def test_messages(drop):
     drop.limit()
     assert drop.put(3000).code == 250
     assert drop.uids() == [4, 5]
+
+
+def test_new_user(drop):
+    """Nothing is known of the maildrop, and there is nothing in it."""
+    drop.host.set_policies(drop.user, quota_storage="1000")
+    reply = drop.put()
+    assert (reply.code, reply.enhanced) == (552, "5.2.2")
+    assert drop.put(100).code == 250
+    assert drop.uids() == [1]
 
 
 def test_not_enough(drop):
@@ -313,3 +324,29 @@ def test_many_small_ones(drop):
     assert sum(sizes[uid] for uid in gone) - min(
         sizes[uid] for uid in gone) < size
     assert [uid for uid, _ in drop.evicted()] == sorted(gone)
+
+
+class PhysicalDrop(FullDrop):
+    SIZE = "size.physical"
+
+
+def test_physical_sizes(make_module_host, user):
+    """A quota that counts files as they are, without CRs, in a file of its
+    own."""
+    host = make_module_host(
+        mail_format="maildir", mail_plugins="quota",
+        plugin_settings={"quota": "maildir:User quota"})
+    drop = PhysicalDrop(host, user)
+    drop.fill(4)
+    drop.retrieve(2, 3)
+    size = drop.sizes()[4]
+    drop.limit(size - 1)
+    assert drop.put().code == 250
+    assert drop.uids() == [1, 3, 4, 5]
+    # in virtual sizes it would not fit
+    drop.limit()
+    assert drop.put().code == 250
+    assert drop.uids() == [1, 4, 5, 6]
+    reply = drop.put(100)
+    assert (reply.code, reply.enhanced) == (552, "5.2.2")
+    assert [uid for uid, _ in drop.evicted()] == [2, 3]
