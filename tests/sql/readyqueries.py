@@ -29,15 +29,17 @@ def documented():
 
 
 def relations_read(db, sql, role="pop3_report"):
-    """Run a query as explained. [(node type, relation, actual rows, loops)]
-    of what it read of tables, those of never executed nodes left out."""
+    """Run a query as explained. [(node type, relation, rows read, loops)] of
+    what it read of tables, those of never executed nodes left out."""
     plan = db.value("EXPLAIN (ANALYZE, FORMAT json) " + sql, role=role)[0]["Plan"]
     found = []
 
     def walk(node):
         if "Relation Name" in node and node["Actual Loops"] > 0:
             found.append((node["Node Type"], node["Relation Name"],
-                          node["Actual Rows"], node["Actual Loops"]))
+                          node["Actual Rows"] +
+                          node.get("Rows Removed by Filter", 0),
+                          node["Actual Loops"]))
         for child in node.get("Plans", ()):
             walk(child)
     walk(plan)

@@ -109,7 +109,7 @@ def test_it_gives_rows_of_its_form(site, title):
                 if p["title"] == title]
     user = site.value("SELECT username FROM pop3.report_deletion "
                       "WHERE at > now() - interval '7 days' "
-                      "ORDER BY at DESC LIMIT 1")
+                      "ORDER BY at DESC LIMIT 1", role="pop3_report")
     rows = answer(site, title, user=user)
     assert rows
     if panel["type"] == "timeseries":
@@ -200,7 +200,7 @@ def test_one_user(site):
     """Those of others are not shown."""
     user = site.value("SELECT username FROM pop3.report_deletion "
                       "WHERE at > now() - interval '7 days' "
-                      "ORDER BY at DESC LIMIT 1")
+                      "ORDER BY at DESC LIMIT 1", role="pop3_report")
     rows = answer(site, "Deletions of the user", user=user)
     assert 0 < len(rows) == min(200, site.value(
         "SELECT count(*) FROM pop3.audit WHERE username = %s "

@@ -182,3 +182,9 @@ def test_the_site_is_what_it_should_be(site):
     # nothing ran away
     assert site.value("SELECT max(expires_at) - now() FROM "
                       "pop3.report_expiring_soon").total_seconds() <= 7 * DAY
+
+
+def test_plans_of_reports_are_not_compiled(site):
+    """That takes seconds for plans over many partitions."""
+    for role in ("pop3_report", "pop3_admin"):
+        assert site.value("SHOW jit", role=role) == "off"

@@ -7,6 +7,7 @@ CREATE FUNCTION pop3.count_kept() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '2s'
+    SET jit = off
     AS $$
 DECLARE
     v_count bigint;

@@ -14,6 +14,7 @@ CREATE FUNCTION pop3.roll_up(p_day date) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '2s'
+    SET jit = off
     SET timezone = 'UTC'
     AS $$
 DECLARE

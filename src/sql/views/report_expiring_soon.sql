@@ -14,17 +14,25 @@ SELECT d.username, u.domain, u.enforcement, u.pop3_hold,
        m.retrieved_at, m.hidden_at
   FROM pop3.maildrop d
        JOIN pop3.policy_user u ON u.username = d.username,
-       -- OFFSET 0: maildrop by maildrop, by index
-       LATERAL (SELECT s.*
-                  FROM pop3.message s
-                 WHERE s.maildrop_id = d.maildrop_id
-                   AND (s.retrieved_at <= now() + interval '7 days' -
-                            make_interval(secs => nullif(u.expire_retrieved,
-                                                         -1)) OR
-                        s.hidden_at <= now() + interval '7 days' -
-                            make_interval(secs => least(
-                                nullif(u.expire_hidden, -1),
-                                nullif(u.mass_delete_hold, -1))))
+       LATERAL (SELECT now() + interval '7 days' -
+                       make_interval(secs => nullif(u.expire_retrieved, -1))
+                       AS retrieved_by,
+                       now() + interval '7 days' -
+                       make_interval(secs => least(
+                           nullif(u.expire_hidden, -1),
+                           nullif(u.mass_delete_hold, -1))) AS hidden_by) b,
+       -- Two index scans, and no OR, for which the planner reads the whole
+       -- maildrop. OFFSET 0 keeps it from reading all maildrops at once.
+       LATERAL (SELECT c.*
+                  FROM (SELECT s.* FROM pop3.message s
+                         WHERE s.maildrop_id = d.maildrop_id
+                           AND s.retrieved_at <= b.retrieved_by
+                        UNION ALL
+                        SELECT s.* FROM pop3.message s
+                         WHERE s.maildrop_id = d.maildrop_id
+                           AND s.hidden_at <= b.hidden_by
+                           AND (s.retrieved_at <= b.retrieved_by)
+                               IS NOT TRUE) c
                 OFFSET 0) m,
        LATERAL (SELECT m.reason IS NOT DISTINCT FROM 'mass-delete' AS held)
                h,
