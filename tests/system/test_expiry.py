@@ -342,7 +342,7 @@ def test_many_unretrieved_messages_expire_in_steps(owner):
 def old_mail(make_host, user):
     """An owner with year-old mail where the site's preset is section8."""
     host = make_host(mail_format="maildir")
-    host.set_policy("*", "preset", "section8")
+    host.set_policies("*", preset="section8", notify="no")
     owner = Owner(host, user)
     owner.append(6, date=YEAR_OLD)
     return owner

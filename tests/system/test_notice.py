@@ -153,6 +153,16 @@ def test_notices_begin_when_they_are_switched_on(owner):
     told(owner, "policy")
 
 
+def test_preset_that_tells_users(owner):
+    """RFC 1939, section 8: a site should tell its users."""
+    owner.set(preset="section8")
+    (notice,) = told(owner, "policy")
+    assert (
+        "- Mail that you have downloaded is deleted from the server 7 days "
+        "after that. - Mail that you have not downloaded is deleted from the "
+        "server 60 days after it arrived.") in notice.words
+
+
 # --- mail that will expire ---
 
 def test_expiry_as_a_person_sees_it(told_owner):

@@ -86,7 +86,8 @@ def test_download_and_delete(owner):
 
 
 def test_section8(owner):
-    owner.set(preset="section8")
+    # the users are told, too: test_notice.py
+    owner.set(preset="section8", notify="no")
     owner.deliver(2)
     assert capa(owner)["EXPIRE"] == ["7"]
     owner.retrieve(1)

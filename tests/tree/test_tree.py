@@ -67,6 +67,7 @@ def test_what_is_installed(tmp_path):
                     r"/pop3-policy", r"/sql/install\.sql",
                     r"/grafana/dovecot-pop3-policy\.json",
                     r"/conf\.d/pop3-policy\.conf\.ext",
+                    r"/share/dovecot-pop3-policy/notices/quota\.txt",
                     r"/settings\.md", r"/parameters\.md"):
         assert [name for name in installed
                 if re.search(pattern + "$", name)], pattern
