@@ -462,7 +462,7 @@ COMMENT ON COLUMN pop3.notice.level IS
     'quota: threshold that it told of, percent; lower since usage fell below it';
 COMMENT ON COLUMN pop3.notice.message_id IS 'Its Message-ID';
 COMMENT ON COLUMN pop3.notice.told IS
-    'policy: values of the parameters that concern the owner. expiry: the messages that it covered: of a maildrop (its id), UIDs below before, and what was retrieved at or before retrieved';
+    'policy: values of the parameters that concern the owner. expiry: the messages that it covered: of a maildrop (its id), UIDs below before, unless they were restored after restored, and what was retrieved at or before retrieved';
 
 CREATE TABLE pop3.intent (
     session_id      uuid NOT NULL,

@@ -191,6 +191,39 @@ def test_short_times_are_told_each_time(db, service):
     assert uids(service.notices()[1].uids) == {2}
 
 
+def test_restored_mail_is_told_of_again(db, service):
+    """Its clock begins anew."""
+    db.set("*", expire_unretrieved="10d")
+    service.session(uidnext=6, uidnext_end=6, messages=5)
+    service.remove([3], "hide")
+    db.age("4 days")
+    row = service.notices()[1]
+    assert unretrieved(row) == {1, 2, 4, 5}
+    assert service.take_notice("expiry", until=row.until, messages=4)
+    db.value("SELECT pop3.restore(%s)", (USER,))
+    db.age("2 days")
+    assert service.notices()[1] is None
+    db.age("2 days")
+    row = service.notices()[1]
+    assert unretrieved(row) == {3}
+    assert service.take_notice("expiry", until=row.until, messages=1)
+    db.age("25 hours")
+    assert service.notices()[1] is None
+
+
+def test_what_imap_kept_was_not_told_of(db, service):
+    db.set("*", expire_retrieved="20d", expire_unretrieved="20d")
+    service.session(uidnext=6, uidnext_end=6, retrieved={2: "none"})
+    db.age("14 days")
+    service.write(0, "record_imap_use", username=[USER])
+    row = service.notices()[1]
+    assert (uids(row.uids), row.before_uid) == ({2}, None)
+    assert service.take_notice("expiry", until=row.until, messages=1)
+    db.age("14 days")
+    row = service.notices()[1]
+    assert (row.uids, unretrieved(row)) == (None, {1, 3, 4, 5})
+
+
 def test_a_new_limit_tells_what_no_notice_covered(db, service):
     db.set("*", expire_unretrieved="20d")
     service.session(uidnext=6, uidnext_end=6, retrieved={1: "none"})

@@ -24,6 +24,7 @@ DECLARE
         nullif((p_policy ->> 'view_since')::bigint, -1));
     v_window bigint := nullif((p_policy ->> 'view_window')::bigint, -1);
     v_told_before bigint := 1;
+    v_told_restored timestamptz := '-infinity';
     v_told_retrieved timestamptz := '-infinity';
     v_view_from bigint;
     v_first timestamptz;
@@ -40,6 +41,8 @@ BEGIN
     END IF;
     IF (p_told ->> 'maildrop')::bigint = d.maildrop_id THEN
         v_told_before := coalesce((p_told ->> 'before')::bigint, 1);
+        v_told_restored := coalesce((p_told ->> 'restored')::timestamptz,
+                                    '-infinity');
         v_told_retrieved := coalesce((p_told ->> 'retrieved')::timestamptz,
                                      '-infinity');
     END IF;
@@ -82,14 +85,19 @@ BEGIN
     END IF;
     IF before_uid > 1 THEN
         SELECT (v_not + d.retrieved +
-                int8multirange(int8range(1, v_told_before)) +
-                coalesce(range_agg(int8range(s.uid, s.uid + 1)), '{}')) *
+                -- the clock of what was restored since has begun anew
+                (int8multirange(int8range(1, v_told_before)) -
+                 coalesce(range_agg(int8range(s.uid, s.uid + 1))
+                     FILTER (WHERE s.restored_at > v_told_restored), '{}')) +
+                coalesce(range_agg(int8range(s.uid, s.uid + 1))
+                     FILTER (WHERE s.hidden_at IS NOT NULL OR
+                                   s.restored_at > p_until - v_unretrieved),
+                         '{}')) *
                int8multirange(int8range(1, before_uid))
           INTO exempt
           FROM pop3.message s
          WHERE s.maildrop_id = d.maildrop_id
-           AND (s.hidden_at IS NOT NULL OR
-                s.restored_at > p_until - v_unretrieved);
+           AND (s.hidden_at IS NOT NULL OR s.restored_at IS NOT NULL);
         v_open := int8multirange(int8range(1, before_uid)) - exempt;
         IF isempty(v_open) THEN
             before_uid := NULL;

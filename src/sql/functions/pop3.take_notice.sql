@@ -3,8 +3,8 @@
 -- event notice (repeat, if it was taken before; notice-refused, if it may not be
 -- written). p_until (seconds since 1970) and p_messages are of kind expiry: the end
 -- of the time that it looked at, and how many messages it tells of.
--- Calls: notice_due, policy_values. Tables: writes notice, audit; reads
--- parameter, maildrop, watermark.
+-- Calls: notice_due, policy_values, expiring. Tables: writes notice, audit;
+-- reads parameter, maildrop.
 
 CREATE FUNCTION pop3.take_notice(
     p_chain_id uuid, p_seq bigint, p_username text, p_session_id uuid,
@@ -18,6 +18,11 @@ CREATE FUNCTION pop3.take_notice(
 DECLARE
     v_event text := 'notice';
     v_until timestamptz := to_timestamp(p_until);
+    v_policy jsonb;
+    v_own_scope boolean;
+    v_maildrop bigint;
+    v_before bigint;
+    v_old jsonb;
     v_told jsonb;
     v_detail text;
     n pop3.notice;
@@ -43,28 +48,32 @@ BEGIN
         v_detail := format('%s messages until %s', p_messages,
             to_char(v_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') ||
             ' UTC');
-        SELECT jsonb_build_object(
-                   'maildrop', d.maildrop_id,
-                   'before', (SELECT k.uidnext FROM pop3.watermark k
-                               WHERE k.maildrop_id = d.maildrop_id
-                                 AND k.at <= v_until - t.unretrieved
-                               ORDER BY k.at DESC LIMIT 1),
-                   'retrieved', CASE WHEN t.retrieved IS NOT NULL
-                       THEN least(now(), v_until - t.retrieved) END)
-          INTO v_told
-          FROM pop3.maildrop d,
-               LATERAL (SELECT make_interval(secs => max(v.value::bigint)
-                            FILTER (WHERE v.parameter = 'expire_retrieved'))
-                            AS retrieved,
-                        make_interval(secs => max(v.value::bigint)
-                            FILTER (WHERE v.parameter = 'expire_unretrieved'))
-                            AS unretrieved
-                          FROM pop3.policy_values(p_username) v
-                         WHERE v.parameter IN ('expire_retrieved',
-                                               'expire_unretrieved')
-                           AND v.value <> '-1') t
-         WHERE d.username = p_username AND d.mailbox_guid = p_mailbox_guid
-           AND d.uidvalidity = p_uidvalidity;
+        SELECT jsonb_object_agg(v.parameter, v.value),
+               bool_or(v.parameter = 'expire_unretrieved' AND v.level = 0)
+          INTO v_policy, v_own_scope
+          FROM pop3.policy_values(p_username) v;
+        v_maildrop := (SELECT d.maildrop_id FROM pop3.maildrop d
+                        WHERE d.username = p_username
+                          AND d.mailbox_guid = p_mailbox_guid
+                          AND d.uidvalidity = p_uidvalidity);
+        v_before := (SELECT e.before_uid
+                       FROM pop3.expiring(p_username, p_mailbox_guid,
+                                          p_uidvalidity, v_until, v_policy,
+                                          v_own_scope, n.told) e);
+        v_old := CASE WHEN (n.told ->> 'maildrop')::bigint = v_maildrop
+                      THEN n.told END;
+        -- of what does not expire now nothing was told
+        v_told := jsonb_build_object(
+            'maildrop', v_maildrop,
+            'before', greatest(v_before, (v_old ->> 'before')::bigint),
+            'restored', greatest((v_old ->> 'restored')::timestamptz,
+                CASE WHEN v_before IS NOT NULL
+                     THEN least(now(), v_until - make_interval(secs =>
+                         (v_policy ->> 'expire_unretrieved')::bigint)) END),
+            'retrieved', greatest((v_old ->> 'retrieved')::timestamptz,
+                CASE WHEN v_policy ->> 'expire_retrieved' <> '-1'
+                     THEN least(now(), v_until - make_interval(secs =>
+                         (v_policy ->> 'expire_retrieved')::bigint)) END));
     ELSE
         SELECT jsonb_object_agg(v.parameter, v.value),
                string_agg(v.parameter, ', ' ORDER BY p."position")

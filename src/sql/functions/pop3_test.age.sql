@@ -55,9 +55,13 @@ BEGIN
     UPDATE pop3.usage u SET at = u.at - p_by WHERE u.username = p_username;
     UPDATE pop3.notice n
        SET at = n.at - p_by, until = n.until - p_by,
-           told = CASE WHEN n.told ->> 'retrieved' IS NULL THEN n.told
-                       ELSE jsonb_set(n.told, '{retrieved}', to_jsonb(
-                           (n.told ->> 'retrieved')::timestamptz - p_by)) END
+           told = CASE WHEN n.kind = 'expiry' THEN n.told ||
+                      jsonb_build_object(
+                          'restored',
+                          (n.told ->> 'restored')::timestamptz - p_by,
+                          'retrieved',
+                          (n.told ->> 'retrieved')::timestamptz - p_by)
+                      ELSE n.told END
      WHERE n.username = p_username;
     UPDATE pop3.session s
        SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
