@@ -10,10 +10,11 @@ import re
 import pytest
 
 import readyqueries
+from sqlhelp import Service
 
 PANELS = readyqueries.panels()
 USER = "user3@d3.example"
-DOMAINS = ["d1.example", "d2.example", "d3.example", "", "it's"]
+DOMAINS = ["d1.example", "d2.example", "d3.example", "no domain", "it's"]
 
 
 def span(db, days=7):
@@ -180,11 +181,17 @@ def test_domains_are_chosen(site):
         {"d1.example"}
 
 
-def test_variable_domain(site):
+def test_variable_domain(site, db):
+    """It is never without a value, which would be no SQL."""
     (variable,) = [v for v in readyqueries.dashboard()["templating"]["list"]
                    if v["name"] == "domain"]
-    assert sorted(next(iter(r.values())) for r in run(
-        site, variable["query"])) == DOMAINS[:3]
+    assert [next(iter(r.values())) for r in run(
+        site, variable["query"])] == DOMAINS[:4]
+    assert [next(iter(r.values())) for r in run(
+        db, variable["query"])] == ["no domain"]
+    Service(db).session("root", bytes=77)
+    (row,) = answer(db, "Bytes sent", domain=["no domain"])
+    assert (row.metric, row.bytes) == ("no domain", 77)
 
 
 def test_annotations(site):
