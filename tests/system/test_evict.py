@@ -7,6 +7,7 @@ import pytest
 from evict import QUOTA, FullDrop, lmtp, mail_of
 from host import message
 from maildrop import guid128
+from quota import EX_NOPERM, EX_OK, append, lda
 
 
 # nothing in it may be taken for something else
@@ -324,6 +325,29 @@ def test_many_small_ones(drop):
     assert sum(sizes[uid] for uid in gone) - min(
         sizes[uid] for uid in gone) < size
     assert [uid for uid, _ in drop.evicted()] == sorted(gone)
+
+
+def test_lda(drop):
+    """The other way of delivery."""
+    drop.fill(2)
+    drop.retrieve(1)
+    drop.limit()
+    assert lda(drop.host, drop.user, message("By lda")) == EX_OK
+    assert drop.uids() == [2, 3]
+    drop.wait_settled()
+    drop.limit()
+    assert lda(drop.host, drop.user, message("Too much")) == EX_NOPERM
+    assert drop.uids() == [2, 3]
+
+
+def test_imap_never_evicts(drop):
+    drop.fill(2)
+    drop.retrieve(1)
+    drop.limit()
+    status, text = append(drop.host, drop.user, message("By IMAP"))
+    assert status == "NO" and "OVERQUOTA" in str(text), text
+    assert drop.uids() == [1, 2]
+    assert drop.evicted() == []
 
 
 class PhysicalDrop(FullDrop):
