@@ -1,6 +1,7 @@
 /* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
 
 #include "lib.h"
+#include "ioloop.h"
 #include "mail-namespace.h"
 #include "mail-storage-private.h"
 #include "mailbox-list-private.h"
@@ -11,6 +12,13 @@
 #include "pop3-policy-login.h"
 #include "pop3-policy-notice.h"
 #include "pop3-policy-plugin.h"
+#include "pop3-policy-quota-version.h"
+
+/* doveadm, which may go through all users, does not wait for a service that
+   does not answer more often than that. */
+#define DOVEADM_ASK_AGAIN_SECS 60
+
+static time_t doveadm_ask_again;
 
 /* Services that need the limits, and whether mail is delivered in them. */
 static const struct {
@@ -61,7 +69,8 @@ pop3_policy_delivery_create(struct mail_user *user)
 	const char *error;
 	bool delivers;
 
-	if (!service_has_delivery(user->service, &delivers))
+	if (!service_has_delivery(user->service, &delivers) ||
+	    doveadm_ask_again > ioloop_time)
 		return NULL;
 	if (pop3_policy_settings_get(user, &set, &error) < 0) {
 		/* mail is delivered all the same */
@@ -153,13 +162,21 @@ void pop3_policy_delivery_list_created(struct mailbox_list *list)
 		pop3_policy_delivery_get(list->ns->user);
 	const char *error;
 
+	if (list->ns->owner != list->ns->user) {
+		if (list->ns->owner != NULL)
+			pop3_policy_quota_shared_created(list);
+		return;
+	}
 	if (delivery == NULL || delivery->limits_text == NULL ||
-	    list->ns->owner != list->ns->user ||
 	    (list->ns->flags & NAMESPACE_FLAG_INBOX_USER) == 0)
 		return;
 	if (limits_wait(delivery, &error) < 0) {
 		e_warning(delivery->event, "The user's policy is not known, "
 			  "Dovecot's own quota holds: %s", error);
+		if (strcmp(delivery->user->service, "doveadm") == 0) {
+			doveadm_ask_again =
+				ioloop_time + DOVEADM_ASK_AGAIN_SECS;
+		}
 	}
 	str_free(&delivery->limits_text);
 	if (strcmp(delivery->user->service, "imap") == 0) {
@@ -167,9 +184,23 @@ void pop3_policy_delivery_list_created(struct mailbox_list *list)
 		pop3_policy_clients_deinit();
 		delivery->service = NULL;
 	}
-	if (delivery->limits != NULL) {
+	if (delivery->limits != NULL &&
+	    !pop3_policy_quota_waits_for_namespaces()) {
 		pop3_policy_quota_apply(delivery->user, list->ns,
 					&delivery->limits->policy);
+	}
+}
+
+void pop3_policy_delivery_namespaces_created(struct mail_namespace *namespaces)
+{
+	struct mail_user *user = namespaces->user;
+	struct pop3_policy_delivery *delivery = pop3_policy_delivery_get(user);
+
+	if (delivery != NULL && delivery->limits != NULL &&
+	    pop3_policy_quota_waits_for_namespaces()) {
+		pop3_policy_quota_apply(user,
+			mail_namespace_find_inbox(namespaces),
+			&delivery->limits->policy);
 	}
 }
 

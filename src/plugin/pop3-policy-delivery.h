@@ -11,9 +11,11 @@
    lmtp makes for each recipient of each message. */
 
 struct lda_settings;
+struct mail_namespace;
 struct mail_user;
 struct mailbox_list;
 struct pop3_policy_client;
+struct pop3_policy_quota_limits;
 
 /* The service's answer to LIMITS. */
 struct pop3_policy_limits {
@@ -49,6 +51,8 @@ struct pop3_policy_delivery {
 	bool tempfail_set, tempfail;
 	/* Dovecot 2.4: the settings of the delivery, from its beginning */
 	const struct lda_settings *lda_set;
+	/* ... and the limits that the policy has replaced */
+	struct pop3_policy_quota_limits *configured;
 
 	/* Usage before the first message was saved, and before anything was
 	   evicted for it: from the first pop3_policy_quota_usage(). */
@@ -72,10 +76,12 @@ void pop3_policy_delivery_free(struct pop3_policy_delivery **delivery);
 struct pop3_policy_delivery *
 pop3_policy_delivery_get(struct mail_user *user);
 
-/* A mailbox list was created. At the one that has INBOX, which is before
+/* A mailbox list was created. At the user's one that has INBOX, which is before
    anything asks for a quota, the answer to LIMITS is read, waiting for it up
-   to the timeout, and the quotas of the policy are set. */
+   to the timeout. The quotas of the policy are set then, or when all
+   namespaces were created. */
 void pop3_policy_delivery_list_created(struct mailbox_list *list);
+void pop3_policy_delivery_namespaces_created(struct mail_namespace *namespaces);
 
 /* Ask for the limits once more, after a stale intent. The limits that the quota
    has stay as they are. Returns 0 if ok, -1 and *error_r if there is no answer

@@ -153,6 +153,7 @@ static void pop3_policy_mail_user_created(struct mail_user *user)
 static struct mail_storage_hooks pop3_policy_mail_storage_hooks = {
 	.mail_user_created = pop3_policy_mail_user_created,
 	.mailbox_list_created = pop3_policy_delivery_list_created,
+	.mail_namespaces_created = pop3_policy_delivery_namespaces_created,
 	.mailbox_allocated = pop3_policy_mailbox_allocated,
 	.mail_allocated = pop3_policy_mail_allocated,
 };

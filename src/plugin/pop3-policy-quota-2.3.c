@@ -97,6 +97,21 @@ bool pop3_policy_quota_set_limits(struct mail_user *user,
 	return TRUE;
 }
 
+bool pop3_policy_quota_waits_for_namespaces(void)
+{
+	return FALSE;
+}
+
+/* Limits belong to the roots of one user, not to the owners of shared
+   mailboxes. */
+void pop3_policy_quota_shared_created(struct mailbox_list *list ATTR_UNUSED)
+{
+}
+
+void pop3_policy_quota_shared_allocated(struct mailbox *box ATTR_UNUSED)
+{
+}
+
 static int
 root_get(struct mail_user *user, struct quota_root *root, const char *name,
 	 uint64_t *value_r, uint64_t *limit_r)

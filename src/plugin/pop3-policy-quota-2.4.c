@@ -7,10 +7,11 @@
 #include "array.h"
 #include "mail-namespace.h"
 #include "mail-storage-private.h"
+#include "mailbox-list-private.h"
 #include "mail-user.h"
 #include "settings.h"
 #include "quota-private.h"
-#include "pop3-policy-effective.h"
+#include "pop3-policy-delivery.h"
 #include "pop3-policy-quota-version.h"
 #include "pop3-policy-quota.h"
 
@@ -20,6 +21,13 @@
 #pragma weak quota_root_is_visible
 #pragma weak quota_setting_parser_info
 #pragma weak quota_root_setting_parser_info
+
+/* Settings as they are overridden, NULL where they are not. */
+struct pop3_policy_quota_limits {
+	/* of the settings' names */
+	const char *prefix;
+	const char *storage_size, *storage_grace, *message_count;
+};
 
 /* Not NULL between pass_begin() and pass_end(), or move_begin() and
    move_end(). */
@@ -68,46 +76,136 @@ inbox_root(struct mail_user *user, struct mail_namespace *inbox)
 	return NULL;
 }
 
-static void
-root_override(struct quota_root *root, const char *name, const char *value)
+/* With one root the override beats whatever the configuration has for it, be
+   it for a protocol or a namespace. With several it must not touch the others,
+   and what is more specific than the root's own block stays. */
+static const char *root_override_prefix(struct quota_root *root)
 {
-	struct mail_user *user = root->quota->user;
-	const char *key;
-
-	/* With one root the override beats whatever the configuration has for
-	   it, be it for a protocol or a namespace. With several it must not
-	   touch the others, and what is more specific than the root's own
-	   block stays. */
 	if (array_count(&root->quota->all_roots) == 1)
-		key = t_strconcat("*/", name, NULL);
-	else {
-		key = t_strdup_printf("quota/%s/%s",
-			settings_section_escape(root->set_filter_name), name);
-	}
-	settings_override(settings_instance_find(user->event), key, value,
-			  SETTINGS_OVERRIDE_TYPE_CODE);
+		return "*/";
+	return t_strdup_printf("quota/%s/", root->set_filter_name);
 }
 
-/* The root has read its settings already. */
-static void root_read_again(struct quota_root *root)
+static void
+override_limits(struct event *event, const struct pop3_policy_quota_limits *set)
 {
-	const struct quota_settings *quota_set;
-	const struct quota_root_settings *set;
+	struct settings_instance *instance = settings_instance_find(event);
+
+	if (set->storage_size != NULL) {
+		settings_override(instance, t_strconcat(set->prefix,
+				  "quota_storage_size", NULL),
+				  set->storage_size,
+				  SETTINGS_OVERRIDE_TYPE_CODE);
+		settings_override(instance, t_strconcat(set->prefix,
+				  "quota_storage_grace", NULL),
+				  set->storage_grace,
+				  SETTINGS_OVERRIDE_TYPE_CODE);
+	}
+	if (set->message_count != NULL) {
+		settings_override(instance, t_strconcat(set->prefix,
+				  "quota_message_count", NULL),
+				  set->message_count,
+				  SETTINGS_OVERRIDE_TYPE_CODE);
+	}
+}
+
+static const char *size_setting(int64_t bytes)
+{
+	return bytes <= 0 ? "unlimited" : t_strdup_printf("%"PRId64"B", bytes);
+}
+
+static const char *count_setting(int64_t messages)
+{
+	/* Dovecot counts messages in 32 bits */
+	return messages <= 0 || messages >= UINT_MAX ? "unlimited" :
+		dec2str(messages);
+}
+
+/* The root has read its settings already, as they are for this list. */
+static void
+root_read_again(struct quota_root *root, struct mailbox_list *list)
+{
+	const struct quota_settings *quota_set = NULL;
+	const struct quota_root_settings *set = NULL;
+	struct event *event = event_create(list->event);
 	const char *error;
 
-	/* this makes "quota" known as the beginning of an override */
-	if (settings_get(root->quota->user->event, &quota_setting_parser_info,
-			 0, &quota_set, &error) < 0 ||
-	    settings_get_filter(root->backend.event, "quota",
-				root->set_filter_name,
+	settings_event_add_filter_name(event,
+		t_strdup_printf("quota_%s", root->backend.name));
+	/* the first one makes "quota" known as the beginning of an override */
+	if (settings_get(event, &quota_setting_parser_info, 0, &quota_set,
+			 &error) < 0 ||
+	    settings_get_filter(event, "quota", root->set_filter_name,
 				&quota_root_setting_parser_info, 0,
-				&set, &error) < 0) {
-		e_error(root->backend.event, "pop3-policy: %s", error);
-		return;
-	}
+				&set, &error) < 0)
+		e_error(event, "pop3-policy: %s", error);
+	event_unref(&event);
 	settings_free(quota_set);
+	if (set == NULL)
+		return;
 	settings_free(root->set);
 	root->set = set;
+	root->bytes_limit = set->quota_storage_size > INT64_MAX ? 0 :
+		set->quota_storage_size;
+	root->count_limit = set->quota_message_count;
+}
+
+/* What is overridden for a user would hold as well for the owners of shared
+   mailboxes, who inherit the user's settings. */
+static void
+remember_configured(struct mail_user *user, const struct quota_root *root,
+		    const struct pop3_policy_quota_limits *overridden)
+{
+	struct pop3_policy_delivery *delivery = pop3_policy_delivery_get(user);
+	struct pop3_policy_quota_limits *set;
+
+	if (delivery == NULL)
+		return;
+	set = p_new(user->pool, struct pop3_policy_quota_limits, 1);
+	set->prefix = p_strdup(user->pool, overridden->prefix);
+	if (overridden->storage_size != NULL) {
+		set->storage_size = p_strdup(user->pool,
+			size_setting(root->set->quota_storage_size));
+		set->storage_grace = p_strdup(user->pool,
+			size_setting(root->set->quota_storage_grace));
+	}
+	if (overridden->message_count != NULL) {
+		set->message_count = p_strdup(user->pool,
+			count_setting(root->set->quota_message_count));
+	}
+	delivery->configured = set;
+}
+
+void pop3_policy_quota_shared_created(struct mailbox_list *list)
+{
+	struct mail_namespace *ns = list->ns;
+	struct pop3_policy_delivery *delivery =
+		pop3_policy_delivery_get(ns->user);
+	struct quota *quota = user_quota(ns->owner);
+	struct quota_root *root;
+
+	if (delivery == NULL || delivery->configured == NULL || quota == NULL)
+		return;
+	if (ns->_set_instance == NULL) {
+		/* list and mailboxes have the settings of the user who looks
+		   at them */
+		ns->_set_instance = settings_instance_dup(
+			settings_instance_find(list->event));
+		event_set_ptr(list->event, SETTINGS_EVENT_INSTANCE,
+			      ns->_set_instance);
+	}
+	override_limits(list->event, delivery->configured);
+	override_limits(ns->owner->event, delivery->configured);
+	array_foreach_elem(&quota->all_roots, root)
+		root_read_again(root, list);
+}
+
+void pop3_policy_quota_shared_allocated(struct mailbox *box)
+{
+	struct settings_instance *instance = box->list->ns->_set_instance;
+
+	if (instance != NULL)
+		event_set_ptr(box->event, SETTINGS_EVENT_INSTANCE, instance);
 }
 
 bool pop3_policy_quota_set_limits(struct mail_user *user,
@@ -115,23 +213,26 @@ bool pop3_policy_quota_set_limits(struct mail_user *user,
 				  int64_t bytes, int64_t messages)
 {
 	struct quota_root *root = inbox_root(user, inbox);
+	struct pop3_policy_quota_limits set;
 
 	if (root == NULL)
 		return FALSE;
+	i_zero(&set);
+	set.prefix = root_override_prefix(root);
 	if (bytes != POP3_POLICY_AS_CONFIGURED) {
-		root_override(root, "quota_storage_size", bytes < 0 ?
-			      "unlimited" : t_strdup_printf("%"PRId64"B", bytes));
-		root_override(root, "quota_storage_grace", "0");
-		root->bytes_limit = I_MAX(bytes, 0);
+		set.storage_size = size_setting(bytes);
+		set.storage_grace = "0";
 	}
-	if (messages != POP3_POLICY_AS_CONFIGURED) {
-		/* Dovecot counts messages in 32 bits */
-		root_override(root, "quota_message_count",
-			      messages < 0 || messages >= UINT_MAX ?
-			      "unlimited" : dec2str(messages));
-		root->count_limit = I_MAX(messages, 0);
-	}
-	root_read_again(root);
+	if (messages != POP3_POLICY_AS_CONFIGURED)
+		set.message_count = count_setting(messages);
+	remember_configured(user, root, &set);
+	override_limits(user->event, &set);
+	root_read_again(root, inbox->list);
+	return TRUE;
+}
+
+bool pop3_policy_quota_waits_for_namespaces(void)
+{
 	return TRUE;
 }
 

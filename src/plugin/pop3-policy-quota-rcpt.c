@@ -8,6 +8,8 @@
 #include "module-context.h"
 #include "mail-storage-hooks.h"
 #include "mail-storage-private.h"
+#include "mailbox-list-private.h"
+#include "mail-namespace.h"
 #include "mail-user.h"
 #include "pop3-policy-delivery.h"
 #include "pop3-policy-quota-rcpt.h"
@@ -60,7 +62,13 @@ static void pop3_policy_rcpt_mailbox_allocated(struct mailbox *box)
 	struct mailbox_vfuncs *v = &box->v;
 	union mailbox_module_context *rbox;
 
-	if (delivery == NULL || !delivery->delivers)
+	if (delivery == NULL)
+		return;
+	if (box->list->ns->owner != box->storage->user) {
+		pop3_policy_quota_shared_allocated(box);
+		return;
+	}
+	if (!delivery->delivers)
 		return;
 	/* The quota plugin's function is called before those of plugins whose
 	   names sort behind its own, and calls no other for RCPT: come before

@@ -6,6 +6,7 @@
 
 struct mail_namespace;
 struct mail_user;
+struct mailbox;
 struct mailbox_list;
 struct pop3_policy_quota_usage;
 
@@ -19,6 +20,16 @@ bool pop3_policy_quota_is_loaded(void);
 bool pop3_policy_quota_set_limits(struct mail_user *user,
 				  struct mail_namespace *inbox,
 				  int64_t bytes, int64_t messages);
+
+/* TRUE if limits can only be set once all namespaces, and so all roots, are
+   known; FALSE if that is to be done before the quota plugin looks at them,
+   when the namespace of INBOX is. */
+bool pop3_policy_quota_waits_for_namespaces(void);
+
+/* The list of another user's mailboxes was created, one of them was allocated:
+   its owner's quota is as Dovecot has it configured. */
+void pop3_policy_quota_shared_created(struct mailbox_list *list);
+void pop3_policy_quota_shared_allocated(struct mailbox *box);
 
 /* Returns 0, -1 if the user has no quota or it cannot be counted. */
 int pop3_policy_quota_count(struct mail_user *user,
