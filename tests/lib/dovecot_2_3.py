@@ -21,6 +21,19 @@ NO_MEMORY_LIMIT = "0"
 # The LMTP command that is answered by 452 under quota_action=defer and
 # lmtp_rcpt_check_quota=yes.
 DEFERS_AT = "RCPT"
+# Mail in sdbox of other users.
+SHARED_NAMESPACE = """
+namespace inbox {
+  separator = /
+}
+namespace shared {
+  type = shared
+  separator = /
+  prefix = shared/%%u/
+  location = sdbox:%%h/sdbox
+  subscriptions = no
+}
+"""
 
 MAIL_LOCATION = {
     "sdbox": "sdbox:~/sdbox",
@@ -97,3 +110,21 @@ event_exporter %s {
   transport = log
 }
 """ % (name, time_format)
+
+
+def archive_quota(name, size):
+    """A namespace of sdbox with a quota of its own; both have this name."""
+    return """
+namespace inbox {
+  separator = /
+}
+namespace archive {
+  separator = /
+  prefix = %s/
+  location = sdbox:~/archive
+}
+plugin {
+  quota2 = count:%s:ns=%s/
+  quota2_rule = *:storage=%s
+}
+""" % (name, name, name, size)

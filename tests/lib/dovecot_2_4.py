@@ -24,6 +24,19 @@ dovecot_storage_version = 2.4.0
 """
 NO_MEMORY_LIMIT = "unlimited"
 DEFERS_AT = "DATA"
+SHARED_NAMESPACE = """
+namespace inbox {
+  separator = /
+}
+namespace shared {
+  type = shared
+  separator = /
+  prefix = shared/$user/
+  mail_driver = sdbox
+  mail_path = %{owner_home}/sdbox
+  subscriptions = no
+}
+"""
 
 MAIL_PATH = {
     "sdbox": {"mail_path": "~/sdbox"},
@@ -135,8 +148,9 @@ def _plugin_setting(name, value):
     if name == "acl":
         return setting("acl_driver", value)
     if name == "quota":
-        driver, title = value.split(":")
-        return 'quota "%s" {\n  driver = %s\n}\n' % (title, driver)
+        driver, title, *inbox_only = value.split(":")
+        text = 'quota "%s" {\n  driver = %s\n}\n' % (title, driver)
+        return "namespace inbox {\n%s}\n" % text if inbox_only else text
     if name.startswith("quota_rule"):
         return _quota_rule(*value.split(":"))
     return setting(name, value)
@@ -156,3 +170,21 @@ event_exporter %s {
   time_format = %s
 }
 """ % (name, time_format)
+
+
+def archive_quota(name, size):
+    return """
+namespace inbox {
+  separator = /
+}
+namespace archive {
+  separator = /
+  prefix = %s/
+  mail_driver = sdbox
+  mail_path = ~/archive
+  quota %s {
+    driver = count
+    storage_size = %s
+  }
+}
+""" % (name, name, size)

@@ -126,8 +126,10 @@ def getquota(host, user, mailbox="INBOX"):
 
 
 def append(host, user, data, mailbox="INBOX"):
-    """IMAP's answer to APPEND: ("OK", text) or ("NO", text)."""
+    """IMAP's answer to APPEND: ("OK", text) or ("NO", text). The mailbox is
+    created if it is not there."""
     with contextlib.closing(host.imap(user)) as imap:
+        imap.create(mailbox)
         status, text = imap.append(mailbox, None, None, data.as_bytes())
     return status, text[0].decode()
 

@@ -203,6 +203,15 @@ def test_service_does_not_answer(make_host, user):
         assert 1 <= time.monotonic() - start < 10
         assert host.log_contains("Warning: .*policy is not known", offset)
         assert answer(host, user, message()) == FULL
+        # doveadm waits for it once, not for each user
+        start = time.monotonic()
+        with open(host.path("users"), "w") as file:
+            file.writelines("%d.%s\n" % (number, user)
+                            for number in range(20))
+        done = host.run("doveadm", "quota", "get", "-F", host.path("users"))
+        assert done.returncode == 0
+        assert done.stderr.count("policy is not known") == 1
+        assert time.monotonic() - start < 10
     finally:
         host.resume_service()
     assert answer(host, user, message()) == FULL
