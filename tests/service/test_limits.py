@@ -325,6 +325,10 @@ def test_no_answer_when_the_database_is_away(make_service, new_session):
         conn.cursor().execute("LOCK pop3.download IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(Fail) as fail:
             download(client, new_session(), reserve=1)
+        # canceled in the database, too
+        wait_until(lambda: not service.value(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+            "nobody to wait for the lock")
         conn.rollback()
     conn.close()
     assert fail.value.code == "temp"
