@@ -17,6 +17,15 @@ CREATE FUNCTION pop3.evictable(
 DECLARE
     v_maildrop_id bigint;
     v_busy int8multirange;
+    v_uid bigint[] := '{}';
+    v_guid uuid[] := '{}';
+    v_size bigint[] := '{}';
+    v_count int := 0;
+    v_bytes bigint := 0;
+    v_more boolean := false;
+    v_hidden refcursor;
+    v_retrieved refcursor;
+    r record;
 BEGIN
     SELECT d.maildrop_id INTO v_maildrop_id FROM pop3.maildrop d
      WHERE d.username = p_username AND d.mailbox_guid = p_mailbox_guid
@@ -29,29 +38,42 @@ BEGIN
       FROM pop3.intent i, unnest(i.uid) u (uid)
      WHERE i.username = p_username AND i.state <> 'closed'
        AND i.maildrop_id = v_maildrop_id;
-    RETURN QUERY
-    WITH candidate AS (
-        SELECT s.uid, s.message_guid, s.size, row_number() OVER oldest AS nr,
-               sum(coalesce(s.size, 0)) OVER oldest - coalesce(s.size, 0)
-                   AS bytes_before,
-               count(*) OVER () AS total
-          FROM pop3.message s
-         WHERE s.maildrop_id = v_maildrop_id
-           AND (s.hidden_at IS NOT NULL OR s.retrieved_at IS NOT NULL)
+    -- by their indexes, no further than needed
+    OPEN v_hidden FOR
+        SELECT s.uid, s.message_guid, s.size FROM pop3.message s
+         WHERE s.maildrop_id = v_maildrop_id AND s.hidden_at IS NOT NULL
            AND s.restored_at IS NULL
            AND s.reason IS DISTINCT FROM 'mass-delete'
            AND NOT v_busy @> s.uid
-        WINDOW oldest AS (ORDER BY s.hidden_at NULLS LAST, s.retrieved_at,
-                                   s.uid
-                          ROWS UNBOUNDED PRECEDING)
-    ), chosen AS (
-        SELECT c.*, count(*) OVER () AS count
-          FROM candidate c
-         WHERE c.nr <= p_limit
-           AND (c.bytes_before < p_bytes OR c.nr <= p_messages)
-    )
-    SELECT c.uid, c.message_guid, c.size, c.total > c.count
-      FROM chosen c ORDER BY c.nr;
+         ORDER BY s.hidden_at, s.uid;
+    OPEN v_retrieved FOR
+        SELECT s.uid, s.message_guid, s.size FROM pop3.message s
+         WHERE s.maildrop_id = v_maildrop_id AND s.retrieved_at IS NOT NULL
+           AND s.hidden_at IS NULL AND s.restored_at IS NULL
+           AND NOT v_busy @> s.uid
+         ORDER BY s.retrieved_at, s.uid;
+    LOOP
+        FETCH v_hidden INTO r;
+        IF NOT FOUND THEN
+            FETCH v_retrieved INTO r;
+        END IF;
+        EXIT WHEN NOT FOUND;
+        v_more := v_count >= p_limit OR
+                  v_bytes >= p_bytes AND v_count >= p_messages;
+        EXIT WHEN v_more;
+        v_uid := v_uid || r.uid;
+        v_guid := v_guid || r.message_guid;
+        v_size := v_size || r.size;
+        v_count := v_count + 1;
+        v_bytes := v_bytes + coalesce(r.size, 0);
+    END LOOP;
+    CLOSE v_hidden;
+    CLOSE v_retrieved;
+    RETURN QUERY
+    SELECT u.uid, u.message_guid, u.size, v_more
+      FROM unnest(v_uid, v_guid, v_size) WITH ORDINALITY
+           u (uid, message_guid, size, nr)
+     ORDER BY u.nr;
 END
 $$;
 
