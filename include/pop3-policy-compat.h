@@ -22,6 +22,13 @@
 #  define pop3_policy_compat_get_interval settings_get_time
 #endif
 
+/* The field of a struct auth_user_info that says who asks. */
+#if DOVECOT_PREREQ(2, 4, 0)
+#  define pop3_policy_compat_auth_service(info) (info)->protocol
+#else
+#  define pop3_policy_compat_auth_service(info) (info)->service
+#endif
+
 /* struct istream *
    pop3_policy_compat_istream_create(struct istream_private *stream,
 				     struct istream *parent, int fd):

@@ -29,6 +29,7 @@
 
    Replies: OK <tab> ID ... or FAIL <tab> ID <tab> code=CODE <tab> text=TEXT.
    Codes:
+       denied   not on this socket, or not for this database role
        temp     the database cannot be asked (now, or in time)
        invalid  a field is missing or wrong; text says which
        stale    (INTENT) policy or hold changed since LOGIN; nothing may be
@@ -242,6 +243,20 @@
    OK: take=1 if it may be written: recorded then, durably, and no other of
        the kind may be for 24 hours. Absent: it may not. FAIL temp: it may not,
        either. A request repeated with the same message_id= gets take=1 again.
+
+   On the administrators' socket, which takes nothing else:
+
+   ---- CALL: call an SQL function as pop3_admin ---------------------------
+   name=      word that stands for the function; those and their parameters
+              are in src/service/pop3-policy-admin-statements.c
+   caller=    who runs the command: goes into the history of policies and the
+              audit (optional)
+   a1= a2= ...  values of its parameters as text (absent: NULL). Each text of
+              a list ends with a line feed; UIDs are a UID set.
+   OK: columns= names of the result's columns, in their order, separated by
+       ","; numeric= those of them that are numbers; and items "row": a field
+       per column, named as the column (absent: NULL).
+   FAIL invalid, temp, denied: text= is for the person who asked.
 */
 
 #include "str.h"

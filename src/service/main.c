@@ -8,6 +8,7 @@
 #include "mkdir-parents.h"
 #include "restrict-access.h"
 #include "time-util.h"
+#include "pop3-policy-admin.h"
 #include "pop3-policy-chain-id.h"
 #include "pop3-policy-client.h"
 #include "pop3-policy-compat.h"
@@ -27,6 +28,9 @@
 #define POP3_POLICY_STOP_MSECS 5000
 #define POP3_POLICY_STOP_CLIENTS_MSECS 300
 
+/* A listener whose name ends so is for administrators. */
+#define POP3_POLICY_ADMIN_SOCKET_SUFFIX "-admin"
+
 struct event_category event_category_pop3_policy = {
 	.name = "pop3-policy",
 };
@@ -35,7 +39,10 @@ static struct pop3_policy_service *service;
 
 static void pop3_policy_connected(struct master_service_connection *conn)
 {
-	pop3_policy_client_create(service, conn->fd);
+	const char *name = strrchr(conn->name, '-');
+
+	pop3_policy_client_create(service, conn->fd, name != NULL &&
+		strcmp(name, POP3_POLICY_ADMIN_SOCKET_SUFFIX) == 0);
 	master_service_client_connection_accept(conn);
 }
 
@@ -114,6 +121,8 @@ static void pop3_policy_init(void)
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
+	service->admin = pop3_policy_admin_init(service->event,
+						&service->set);
 }
 
 static void pop3_policy_stop_tick(struct ioloop *ioloop)
@@ -157,6 +166,7 @@ static void pop3_policy_deinit(void)
 	service->stopping = TRUE;
 	pop3_policy_maintain_deinit(&service->maintain);
 	pop3_policy_clients_destroy_all();
+	pop3_policy_admin_deinit(&service->admin);
 	pop3_policy_order_deinit(&service->order);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_usage_deinit(&service->usage);

@@ -34,6 +34,7 @@ struct pop3_policy_client {
 	struct pop3_policy_sessions *sessions;
 	struct pop3_policy_request *requests;
 	unsigned int request_count;
+	bool admin;
 };
 
 static struct pop3_policy_client *clients;
@@ -155,7 +156,8 @@ static int pop3_policy_client_output(struct pop3_policy_client *client)
 	return ret < 0 ? 1 : ret;
 }
 
-void pop3_policy_client_create(struct pop3_policy_service *service, int fd)
+void pop3_policy_client_create(struct pop3_policy_service *service, int fd,
+			       bool admin)
 {
 	struct pop3_policy_client *client;
 	struct net_unix_cred cred;
@@ -164,11 +166,13 @@ void pop3_policy_client_create(struct pop3_policy_service *service, int fd)
 	client = i_new(struct pop3_policy_client, 1);
 	client->service = service;
 	client->fd = fd;
+	client->admin = admin;
 	client->event = event_create(service->event);
 	if (net_getunixcred(fd, &cred) == 0) {
 		event_add_int(client->event, "client_pid", cred.pid);
 		event_set_append_log_prefix(client->event, t_strdup_printf(
-			"client(pid=%ld,uid=%ld): ", (long)cred.pid,
+			"%s(pid=%ld,uid=%ld): ",
+			admin ? "admin" : "client", (long)cred.pid,
 			(long)cred.uid));
 	}
 	client->input = i_stream_create_fd(fd, POP3_POLICY_MAX_LINE);
@@ -223,6 +227,11 @@ struct pop3_policy_sessions *
 pop3_policy_client_sessions(struct pop3_policy_client *client)
 {
 	return client->sessions;
+}
+
+bool pop3_policy_client_is_admin(const struct pop3_policy_client *client)
+{
+	return client->admin;
 }
 
 struct event *pop3_policy_client_event(struct pop3_policy_client *client)

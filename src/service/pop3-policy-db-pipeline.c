@@ -233,6 +233,19 @@ void pop3_policy_db_send(struct pop3_policy_db *db, enum pop3_policy_stmt stmt,
 		(int)pop3_policy_stmt_params(stmt), params, NULL, NULL, 0));
 }
 
+void pop3_policy_db_send_sql(struct pop3_policy_db *db, const char *sql,
+			     unsigned int count, const char *const *params,
+			     pop3_policy_db_callback_t *callback,
+			     void *context)
+{
+	pop3_policy_db_op_add(db, FALSE, callback, context);
+	if (!pop3_policy_db_can_send(db))
+		return;
+	pop3_policy_db_sent(db, PQsendQueryParams(db->pg, sql, (int)count,
+						  NULL, params, NULL, NULL,
+						  0));
+}
+
 void pop3_policy_db_sync(struct pop3_policy_db *db,
 			 pop3_policy_db_callback_t *callback, void *context)
 {

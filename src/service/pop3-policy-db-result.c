@@ -9,6 +9,8 @@
 #define POP3_POLICY_SQLSTATE_CHAIN "P3001"
 /* lock_not_available */
 #define POP3_POLICY_SQLSTATE_LOCK "55P03"
+/* insufficient_privilege */
+#define POP3_POLICY_SQLSTATE_DENIED "42501"
 /* query_canceled */
 #define POP3_POLICY_SQLSTATE_TIMEOUT "57014"
 
@@ -106,6 +108,47 @@ pop3_policy_db_result_error(const struct pop3_policy_db_result *result)
 				pop3_policy_db_one_line(text), state);
 }
 
+static bool str_ends_with_any(const char *text, const char *chars)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && strchr(chars, text[len - 1]) != NULL;
+}
+
+const char *
+pop3_policy_db_result_message(const struct pop3_policy_db_result *result)
+{
+	const char *text, *hint;
+
+	if (result->status != POP3_POLICY_DB_ERROR)
+		return pop3_policy_db_result_error(result);
+	text = PQresultErrorField(result->res, PG_DIAG_MESSAGE_PRIMARY);
+	if (text == NULL)
+		return pop3_policy_db_result_error(result);
+	hint = PQresultErrorField(result->res, PG_DIAG_MESSAGE_HINT);
+	if (hint != NULL) {
+		text = t_strconcat(text, str_ends_with_any(text, ".?!") ?
+				   " " : ". ", hint, NULL);
+	}
+	return pop3_policy_db_one_line(text);
+}
+
+bool pop3_policy_db_result_is_refused(const struct pop3_policy_db_result *result)
+{
+	return result->status == POP3_POLICY_DB_ERROR &&
+		(str_begins_with(pop3_policy_db_result_sqlstate(result),
+				 "23") ||
+		 pop3_policy_db_result_failure(result) ==
+		 POP3_POLICY_DB_FAILURE_DATA);
+}
+
+bool pop3_policy_db_result_is_denied(const struct pop3_policy_db_result *result)
+{
+	return result->status == POP3_POLICY_DB_ERROR &&
+		strcmp(pop3_policy_db_result_sqlstate(result),
+		       POP3_POLICY_SQLSTATE_DENIED) == 0;
+}
+
 enum pop3_policy_db_failure
 pop3_policy_db_result_failure(const struct pop3_policy_db_result *result)
 {
@@ -162,6 +205,36 @@ pop3_policy_db_result_rows(const struct pop3_policy_db_result *result)
 {
 	return result->status != POP3_POLICY_DB_OK || result->res == NULL ? 0 :
 		(unsigned int)PQntuples(result->res);
+}
+
+unsigned int
+pop3_policy_db_result_columns(const struct pop3_policy_db_result *result)
+{
+	return result->status != POP3_POLICY_DB_OK || result->res == NULL ? 0 :
+		(unsigned int)PQnfields(result->res);
+}
+
+const char *
+pop3_policy_db_result_column(const struct pop3_policy_db_result *result,
+			     unsigned int column)
+{
+	i_assert(column < pop3_policy_db_result_columns(result));
+	return PQfname(result->res, (int)column);
+}
+
+bool pop3_policy_db_result_is_number(const struct pop3_policy_db_result *result,
+				     unsigned int column)
+{
+	i_assert(column < pop3_policy_db_result_columns(result));
+	/* of the catalog's types, which never change: int8, int2, int4 */
+	switch (PQftype(result->res, (int)column)) {
+	case 20:
+	case 21:
+	case 23:
+		return TRUE;
+	default:
+		return FALSE;
+	}
 }
 
 const char *

@@ -277,13 +277,14 @@ static void pop3_policy_db_connect(struct pop3_policy_db *db)
 	   what comes after it overrides that */
 	const char *const keywords[] = {
 		"fallback_application_name", "tcp_user_timeout",
-		"target_session_attrs", "dbname", "client_encoding", NULL
+		"target_session_attrs", "dbname", "user", "client_encoding",
+		NULL
 	};
 	const char *const values[] = {
 		db->application_name, POP3_POLICY_DB_TCP_USER_TIMEOUT,
 		/* a standby's state is older than what was removed since */
 		getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
-		db->set.conninfo, "UTF8", NULL
+		db->set.conninfo, db->set.user, "UTF8", NULL
 	};
 	struct timeval start;
 	int msecs;

@@ -45,6 +45,8 @@ enum pop3_policy_db_failure {
 struct pop3_policy_db_settings {
 	/* libpq connection string or URI; "" means libpq's defaults */
 	const char *conninfo;
+	/* takes the place of the connection string's user; may be NULL */
+	const char *user;
 	/* "writer", "reader"...: for application_name and log lines */
 	const char *role;
 	/* server side limits; 0 = none */
@@ -101,6 +103,11 @@ unsigned int pop3_policy_db_latency(const struct pop3_policy_db *db);
 void pop3_policy_db_send(struct pop3_policy_db *db, enum pop3_policy_stmt stmt,
 			 const char *const *params,
 			 pop3_policy_db_callback_t *callback, void *context);
+/* Send a statement that is not prepared, with count parameters $1... */
+void pop3_policy_db_send_sql(struct pop3_policy_db *db, const char *sql,
+			     unsigned int count, const char *const *params,
+			     pop3_policy_db_callback_t *callback,
+			     void *context);
 /* End the implicit transaction of the statements since the last sync. The
    callback's result is OK when the end was reached, whether committed or rolled
    back: that is seen from the statements' results. */
@@ -122,11 +129,28 @@ pop3_policy_db_result_status(const struct pop3_policy_db_result *result);
 /* One line. Never NULL. */
 const char *
 pop3_policy_db_result_error(const struct pop3_policy_db_result *result);
+/* The error as it was raised, and its hint, for whoever asked for this by hand:
+   one line, never NULL. */
+const char *
+pop3_policy_db_result_message(const struct pop3_policy_db_result *result);
+/* TRUE if the error is one of the values, or of a constraint. */
+bool pop3_policy_db_result_is_refused(const struct pop3_policy_db_result *result);
+/* TRUE if the role may not do it. */
+bool pop3_policy_db_result_is_denied(const struct pop3_policy_db_result *result);
 /* Meaning of a result that is not OK. */
 enum pop3_policy_db_failure
 pop3_policy_db_result_failure(const struct pop3_policy_db_result *result);
 unsigned int
 pop3_policy_db_result_rows(const struct pop3_policy_db_result *result);
+/* Number of columns, also of a result without rows; and a column's name. */
+unsigned int
+pop3_policy_db_result_columns(const struct pop3_policy_db_result *result);
+const char *
+pop3_policy_db_result_column(const struct pop3_policy_db_result *result,
+			     unsigned int column);
+/* TRUE if the column's type is a whole number. */
+bool pop3_policy_db_result_is_number(const struct pop3_policy_db_result *result,
+				     unsigned int column);
 /* NULL for SQL NULL, and for a row or column that is not there. */
 const char *
 pop3_policy_db_result_get(const struct pop3_policy_db_result *result,

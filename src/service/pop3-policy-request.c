@@ -3,6 +3,7 @@
 #include "lib.h"
 #include "ioloop.h"
 #include "str.h"
+#include "pop3-policy-admin.h"
 #include "pop3-policy-client.h"
 #include "pop3-policy-order.h"
 #include "pop3-policy-protocol.h"
@@ -16,31 +17,34 @@ struct pop3_policy_verb {
 	bool answers;
 	/* its answer depends on what other mail processes have said */
 	bool ordered;
+	/* on the administrators' socket, and only there */
+	bool admin;
 	const char *event_name;
 };
 
 static const struct pop3_policy_verb verbs[] = {
-	{ "LOGIN", pop3_policy_request_login, TRUE, TRUE,
+	{ "LOGIN", pop3_policy_request_login, TRUE, TRUE, FALSE,
 	  "pop3_policy_login_finished" },
-	{ "UIDS", pop3_policy_request_uids, TRUE, TRUE, NULL },
-	{ "CARRY", pop3_policy_request_carry, TRUE, TRUE, NULL },
-	{ "CLAIM", pop3_policy_request_claim, TRUE, TRUE, NULL },
-	{ "REPAIR", pop3_policy_request_repair, FALSE, FALSE, NULL },
-	{ "INTENT", pop3_policy_request_intent, TRUE, FALSE,
+	{ "UIDS", pop3_policy_request_uids, TRUE, TRUE, FALSE, NULL },
+	{ "CARRY", pop3_policy_request_carry, TRUE, TRUE, FALSE, NULL },
+	{ "CLAIM", pop3_policy_request_claim, TRUE, TRUE, FALSE, NULL },
+	{ "REPAIR", pop3_policy_request_repair, FALSE, FALSE, FALSE, NULL },
+	{ "INTENT", pop3_policy_request_intent, TRUE, FALSE, FALSE,
 	  "pop3_policy_intent_finished" },
-	{ "OUTCOME", pop3_policy_request_outcome, FALSE, FALSE, NULL },
-	{ "LEAVE", pop3_policy_request_leave, TRUE, TRUE, NULL },
-	{ "DOWNLOAD", pop3_policy_request_download, TRUE, FALSE,
+	{ "OUTCOME", pop3_policy_request_outcome, FALSE, FALSE, FALSE, NULL },
+	{ "LEAVE", pop3_policy_request_leave, TRUE, TRUE, FALSE, NULL },
+	{ "DOWNLOAD", pop3_policy_request_download, TRUE, FALSE, FALSE,
 	  "pop3_policy_download_finished" },
-	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, NULL },
-	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, NULL },
-	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, NULL },
-	{ "LIMITS", pop3_policy_request_limits, TRUE, FALSE,
+	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, FALSE, NULL },
+	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, FALSE, NULL },
+	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, FALSE, NULL },
+	{ "LIMITS", pop3_policy_request_limits, TRUE, FALSE, FALSE,
 	  "pop3_policy_limits_finished" },
-	{ "USAGE", pop3_policy_request_usage, FALSE, FALSE, NULL },
-	{ "EVICT", pop3_policy_request_evict, TRUE, TRUE, NULL },
-	{ "NOTICES", pop3_policy_request_notices, TRUE, TRUE, NULL },
-	{ "NOTICE", pop3_policy_request_notice, TRUE, TRUE, NULL },
+	{ "USAGE", pop3_policy_request_usage, FALSE, FALSE, FALSE, NULL },
+	{ "EVICT", pop3_policy_request_evict, TRUE, TRUE, FALSE, NULL },
+	{ "NOTICES", pop3_policy_request_notices, TRUE, TRUE, FALSE, NULL },
+	{ "NOTICE", pop3_policy_request_notice, TRUE, TRUE, FALSE, NULL },
+	{ "CALL", pop3_policy_request_call, TRUE, FALSE, TRUE, NULL },
 };
 
 static const struct pop3_policy_verb *pop3_policy_verb_find(const char *name)
@@ -118,7 +122,7 @@ static void pop3_policy_request_timeout(struct pop3_policy_request *request)
 {
 	const char *text = t_strdup_printf("%s: no answer from the database "
 		"within %u ms", request->message->head.name,
-		request->service->set.query_timeout);
+		request->timeout_msecs);
 
 	pop3_policy_pool_complain(request->service->pool, text);
 	pop3_policy_request_fail_temp(request, text);
@@ -139,14 +143,20 @@ void pop3_policy_request_start(struct pop3_policy_client *client,
 	request->pool = request->message->pool;
 	request->event = event_create(pop3_policy_client_event(client));
 	event_add_str(request->event, "verb", request->message->head.name);
-	request->to = timeout_add_short(request->service->set.query_timeout,
+	verb = pop3_policy_verb_find(request->message->head.name);
+	request->timeout_msecs = verb != NULL && verb->admin ?
+		POP3_POLICY_ADMIN_CALL_MSECS :
+		request->service->set.query_timeout;
+	request->to = timeout_add_short(request->timeout_msecs,
 				  pop3_policy_request_timeout, request);
 	pop3_policy_client_add(client, request);
 
-	verb = pop3_policy_verb_find(request->message->head.name);
 	if (verb == NULL) {
 		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
 			"there is no %s", request->message->head.name));
+	} else if (verb->admin != pop3_policy_client_is_admin(client)) {
+		pop3_policy_request_fail(request, "denied", t_strdup_printf(
+			"%s is not taken on this socket", verb->name));
 	} else if (verb->answers && request->message->id == 0) {
 		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
 			"%s without an ID cannot be answered", verb->name));
@@ -214,8 +224,9 @@ void pop3_policy_request_fail(struct pop3_policy_request *request,
 	string_t *reply;
 
 	/* a client of another version, or one that lies: nothing is wrong
-	   with the request's user */
-	if (strcmp(code, "invalid") == 0)
+	   with the request's user. An administrator reads the answer. */
+	if ((strcmp(code, "invalid") == 0 || strcmp(code, "denied") == 0) &&
+	    !pop3_policy_client_is_admin(request->client))
 		e_error(request->event, "Request refused: %s", text);
 	if (request->message->id != 0) {
 		reply = t_str_new(256);

@@ -33,6 +33,7 @@ struct pop3_policy_request {
 	/* its age is that of the request */
 	struct event *event;
 	struct timeout *to;
+	unsigned int timeout_msecs;
 	/* the handler's own */
 	void *context;
 
@@ -123,5 +124,6 @@ void pop3_policy_request_usage(struct pop3_policy_request *request);
 void pop3_policy_request_evict(struct pop3_policy_request *request);
 void pop3_policy_request_notices(struct pop3_policy_request *request);
 void pop3_policy_request_notice(struct pop3_policy_request *request);
+void pop3_policy_request_call(struct pop3_policy_request *request);
 
 #endif

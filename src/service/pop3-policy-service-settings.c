@@ -38,6 +38,7 @@ struct pop3_policy_set_def {
 
 static const struct pop3_policy_set_def set_defs[] = {
 	{ DEF(STR, connect), 0, 0, 0, 0, "a libpq connection string" },
+	{ DEF(STR, admin_connect), 0, 0, 0, 0, "a libpq connection string" },
 	{ DEF(NUMBER, reader_connections), 2, 1, 16, 0, "1 to 16" },
 	{ DEF(STR, state_dir), 0, 0, 0, 0, "an absolute path" },
 	{ DEF(TIME, intent_lease), 60, 10, 3600, 1000,
@@ -101,7 +102,8 @@ pop3_policy_set_apply(pool_t pool, const struct pop3_policy_set_def *def,
 	switch (def->type) {
 	case POP3_POLICY_SET_STR:
 		*(const char **)dest = p_strdup(pool, value);
-		if (strcmp(def->name, "connect") == 0)
+		if (def->offset != offsetof(struct pop3_policy_service_settings,
+					    state_dir))
 			return pop3_policy_db_check_conninfo(value,
 							     detail_r) == 0;
 		return *value == '/' || *value == '\0';
@@ -205,6 +207,7 @@ pop3_policy_set_builtin(struct pop3_policy_service_settings *set)
 
 	i_zero(set);
 	set->connect = "";
+	set->admin_connect = "";
 	set->state_dir = "";
 	for (i = 0; i < N_ELEMENTS(set_defs); i++) {
 		if (set_defs[i].type == POP3_POLICY_SET_NUMBER ||

@@ -9,6 +9,9 @@ struct pop3_policy_service_settings {
 	/* libpq connection string or URI; "" means libpq's own defaults
 	   (PGHOST and the others in the environment) */
 	const char *connect;
+	/* the same for administrators' calls; "" means connect with the user
+	   pop3_admin */
+	const char *admin_connect;
 	/* connections for policy and state, besides the one that writes */
 	unsigned int reader_connections;
 	/* directory of the chain id; "" means Dovecot's state_dir and

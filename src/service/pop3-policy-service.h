@@ -14,6 +14,7 @@ struct pop3_policy_service {
 	struct pop3_policy_usage *usage;
 	struct pop3_policy_limits *limits;
 	struct pop3_policy_maintain *maintain;
+	struct pop3_policy_admin *admin;
 	struct pop3_policy_order *order;
 	/* the process ends: clients whose sockets we close are not gone */
 	bool stopping;

@@ -5,6 +5,8 @@
    and what is allowed. */
 
 #define POP3_POLICY_SOCKET_BUILTIN "pop3-policy"
+/* of doveadm */
+#define POP3_POLICY_ADMIN_SOCKET_BUILTIN "pop3-policy-admin"
 
 #define POP3_POLICY_TIMEOUT_BUILTIN "5s"
 #define POP3_POLICY_TIMEOUT_MIN_MSECS 100

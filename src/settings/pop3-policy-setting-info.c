@@ -51,6 +51,7 @@ pop3_policy_setting_values_check(void *_set, pool_t pool,
 
 static const struct setting_define pop3_policy_setting_defines[] = {
 	DEF(STR, pop3_policy_socket),
+	DEF(STR, pop3_policy_admin_socket),
 	DEF(STR, pop3_policy_timeout),
 	DEF(STR, pop3_policy_notice_dir),
 	DEF(STR, pop3_policy_notice_from),
@@ -60,6 +61,7 @@ static const struct setting_define pop3_policy_setting_defines[] = {
 
 static const struct pop3_policy_setting_values pop3_policy_setting_defaults = {
 	.pop3_policy_socket = POP3_POLICY_SOCKET_BUILTIN,
+	.pop3_policy_admin_socket = POP3_POLICY_ADMIN_SOCKET_BUILTIN,
 	.pop3_policy_timeout = POP3_POLICY_TIMEOUT_BUILTIN,
 	.pop3_policy_notice_dir = POP3_POLICY_NOTICE_DIR_BUILTIN,
 	.pop3_policy_notice_from = POP3_POLICY_NOTICE_FROM_BUILTIN,

@@ -9,6 +9,8 @@ struct pop3_policy_setting_values {
 	pool_t pool;
 	/* the service's socket; a name without a slash is in base_dir */
 	const char *pop3_policy_socket;
+	/* the same, of doveadm */
+	const char *pop3_policy_admin_socket;
 	/* how long to wait for an answer of the service, as it was written */
 	const char *pop3_policy_timeout;
 	/* the directory of the notices' templates */

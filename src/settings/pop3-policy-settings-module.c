@@ -46,10 +46,12 @@ const struct service_settings pop3_policy_settings_service_settings = {
 };
 
 const struct setting_keyvalue pop3_policy_settings_service_settings_defaults[] = {
-	{ "unix_listener", "pop3-policy" },
+	{ "unix_listener", "pop3-policy pop3-policy-admin" },
 
 	{ "unix_listener/pop3-policy/path", "pop3-policy" },
 	{ "unix_listener/pop3-policy/mode", "0660" },
+	{ "unix_listener/pop3-policy-admin/path", "pop3-policy-admin" },
+	{ "unix_listener/pop3-policy-admin/mode", "0600" },
 
 	{ NULL, NULL }
 };

@@ -30,6 +30,11 @@ MAIL_GROUP = "nogroup"
 # A unix socket's path may have 107 bytes; the longest that Dovecot and
 # PostgreSQL add to the directory are shorter than the rest.
 MAX_DIRECTORY = 70
+# Our modules in Dovecot's own directories of modules, by directory.
+MODULES = {
+    "doveadm": "lib20_doveadm_pop3_policy_plugin.so",
+    "settings": "libpop3_policy_settings.so",
+}
 SBIN = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"
 
 CONFIG = """\
@@ -294,6 +299,10 @@ class DovecotFiles:
 
     # --- modules and programs ---
 
+    def _module_directories(self):
+        """Those of Dovecot's directories of modules that have one of ours."""
+        return (*self.dialect.MODULE_DIRECTORIES, "doveadm")
+
     def _artifact(self, directory, installed_dir, name):
         """Where the plugin or the service is."""
         if self.installed is not None:
@@ -302,7 +311,7 @@ class DovecotFiles:
 
     def _prepare_files(self):
         for name in ("run", "state", "mail", "modules", "libexec", "policy",
-                     "bin", "notices", *self.dialect.MODULE_DIRECTORIES):
+                     "bin", "notices", *self._module_directories()):
             os.makedirs(self.path(name), exist_ok=True)
         shutil.chown(self.path("mail"), MAIL_USER, MAIL_GROUP)
         moduledir = dovecot_variable("dovecot_moduledir")
@@ -312,7 +321,7 @@ class DovecotFiles:
                 with contextlib.suppress(FileExistsError):
                     os.symlink(os.path.join(moduledir, name),
                                self.path("modules", name))
-        for name in self.dialect.MODULE_DIRECTORIES:
+        for name in self._module_directories():
             self._prepare_modules(name, os.path.join(moduledir, name))
         self._write_commands(moduledir)
         if not self.policy:
@@ -338,7 +347,7 @@ class DovecotFiles:
             if "pop3_policy" not in module:
                 install(os.path.join(system, module), self.path(name, module))
         if self.policy:
-            module = "libpop3_policy_%s.so" % name
+            module = MODULES[name]
             install(self._artifact("src/" + name, system, module),
                     self.path(name, module))
 
@@ -346,7 +355,7 @@ class DovecotFiles:
         """bin/doveadm and so on, which act on this host."""
         mounts = ["mount --bind %s %s || exit" % (
             self.path(name), os.path.join(moduledir, name))
-            for name in self.dialect.MODULE_DIRECTORIES]
+            for name in self._module_directories()]
         write_script(self.path("bin", "in-view"), IN_VIEW.format(
             mounts="\n    ".join(mounts), variables="".join(
                 "export %s=%s\n" % item
@@ -355,7 +364,7 @@ class DovecotFiles:
             write_script(self.path("bin", name), ON_HOST.format(
                 name=name, dir=self.directory, program=program(name),
                 option="-c %s " % self.config))
-        for name in self.dialect.MODULE_DIRECTORIES:
+        for name in self._module_directories():
             self._check_view(self.path(name), os.path.join(moduledir, name))
 
     def _check_view(self, directory, system):

@@ -52,6 +52,9 @@ service pop3-policy {{
   unix_listener pop3-policy {{
     mode = 0600
   }}
+  unix_listener pop3-policy-admin {{
+    mode = 0600
+  }}
 }}
 {extra}
 """
@@ -358,6 +361,12 @@ class ServiceHost:
 
     def client(self):
         client = Client(self.socket_path)
+        self._clients.append(client)
+        return client
+
+    def admin(self):
+        """A client of the administrators' socket."""
+        client = Client(self.socket_path + "-admin")
         self._clients.append(client)
         return client
 

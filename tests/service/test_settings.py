@@ -46,7 +46,7 @@ def test_wrong_connection_string(make_service):
 
 @pytest.mark.parametrize("line, text", [
     ("no_such_setting = 1", "There is no setting 'no_such_setting'. Settings "
-     "are: connect, reader_connections, "),
+     "are: connect, admin_connect, reader_connections, "),
     ("just words", "'just words' is not of the form: setting = value"),
 ])
 def test_wrong_line(make_service, line, text):

@@ -32,14 +32,17 @@ def settings_of_service():
 
 
 def settings_of_plugin():
-    found = re.findall(r'mail_user_plugin_getenv\(user,\s*"(\w+)"',
-                       read("src", "plugin", "pop3-policy-settings-2.3.c"))
+    found = re.findall(r'plugin_getenv\((?:user,\s*)?"(\w+)"', "".join(
+        read(*names) for names in (
+            ("src", "plugin", "pop3-policy-settings-2.3.c"),
+            ("src", "doveadm", "doveadm-pop3-policy-settings-2.3.c"))))
     # Dovecot 2.4 has descriptions of the same
-    assert found == re.findall(r"^\tDEF\(\w+, (\w+)\)",
-                               read("src", "settings",
-                                    "pop3-policy-setting-info.c"), re.M)
+    described = re.findall(r"^\tDEF\(\w+, (\w+)\)",
+                           read("src", "settings",
+                                "pop3-policy-setting-info.c"), re.M)
+    assert sorted(found) == sorted(described)
     assert found
-    return found
+    return described
 
 
 def settings_of_login_plugin():
