@@ -706,6 +706,9 @@ CREATE INDEX audit_message_id ON pop3.audit USING hash (message_id)
     WHERE message_id IS NOT NULL;
 CREATE INDEX audit_message_guid ON pop3.audit (message_guid)
     WHERE message_guid IS NOT NULL;
+-- What became of an intent, for reports: a row per intent, or message repaired.
+CREATE INDEX audit_decision ON pop3.audit (session_id, intent_no, uid)
+    WHERE event IN ('committed', 'committed-late', 'released', 'presumed');
 CREATE TABLE pop3.audit_default PARTITION OF pop3.audit DEFAULT;
 COMMENT ON TABLE pop3.audit_default IS
     'Rows of pop3.audit that belong to no partition; pop3.maintain() counts them';

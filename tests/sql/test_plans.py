@@ -8,7 +8,7 @@ import re
 import pytest
 
 import readyqueries
-from sqlhelp import DAY
+from sqlhelp import DAY, USER, Service, new_id
 from test_dashboard import span
 
 QUERIES = {"doc: " + title: sql
@@ -188,3 +188,26 @@ def test_plans_of_reports_are_not_compiled(site):
     """That takes seconds for plans over many partitions."""
     for role in ("pop3_report", "pop3_admin"):
         assert site.value("SHOW jit", role=role) == "off"
+
+
+@pytest.mark.parametrize("end", ["committed", "repaired", "open"])
+def test_a_session_that_removed_much(db, end):
+    """Each message's outcome is looked up, and not searched for among those of
+    the others."""
+    service = Service(db)
+    messages = {uid: ("expunge", "dele") for uid in range(1, 1001)}
+    _, session = service.intent(messages)
+    if end == "committed":
+        service.outcome(session)
+    elif end == "repaired":
+        service.abandon(session)
+        me = new_id()
+        service.claim(session, me)
+        service.repair(session, me, {uid: uid > 500 for uid in messages})
+    db.rows("ANALYZE pop3.audit")
+    sql = ("SELECT uid FROM pop3.report_deletion WHERE username = '%s'" %
+           USER)
+    assert len(db.rows(sql)) == (500 if end == "repaired" else 1000)
+    read = sum(rows * loops for _, name, rows, loops, _ in reads(db, sql)
+               if name.startswith("audit"))
+    assert read <= 6 * len(messages)

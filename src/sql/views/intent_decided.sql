@@ -4,20 +4,18 @@
 --
 -- Nearly always the outcome comes within seconds, so it is looked for in the
 -- day that follows, and in all later days only for the few that have none there
--- (a session that broke off is repaired at the user's next login). Both are
--- look-ups by user, intent by intent, and not joins: the planner could not
+-- (a session that broke off is repaired at the user's next login). All are
+-- look-ups by the index audit_decision, and not joins: the planner could not
 -- tell from a span of time which partitions outcomes may be in. The five
 -- minutes are for a database's clock that was set back.
 
 CREATE VIEW pop3.intent_decided AS
 SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
        i.reason AS rule, i.action,
-       CASE WHEN o.event IS NOT NULL
-            THEN CASE o.event WHEN 'released' THEN 'released'
-                              ELSE 'committed' END
-            WHEN l.event IN ('committed', 'committed-late') THEN 'committed'
-            ELSE coalesce(l.event, 'open') END AS status,
-       coalesce(o.at, l.at) AS decided_at,
+       CASE coalesce(o.event, l.event, r.event, 'open')
+            WHEN 'committed-late' THEN 'committed'
+            ELSE coalesce(o.event, l.event, r.event, 'open') END AS status,
+       coalesce(o.at, l.at, r.at) AS decided_at,
        i.mailbox_guid, i.uidvalidity, i.uid, i.message_guid, i.uidl,
        i.message_id, i.size, i.moved_to, i.dovecot_session, i.session_id,
        i.intent_no, i.detail
@@ -25,8 +23,8 @@ SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
        LEFT JOIN LATERAL (
            SELECT a.event, a.at
              FROM pop3.audit a
-            WHERE a.username = i.username AND a.session_id = i.session_id
-              AND a.intent_no = i.intent_no AND a.uid IS NULL
+            WHERE a.session_id = i.session_id AND a.intent_no = i.intent_no
+              AND a.uid IS NULL AND a.username = i.username
               AND a.event IN ('committed', 'committed-late', 'released')
               AND a.at >= i.at - interval '5 minutes'
               AND a.at < i.at + interval '1 day'
@@ -35,14 +33,20 @@ SELECT i.at, i.username, i.auth_user, i.remote_address, i.device,
            SELECT a.event, a.at
              FROM pop3.audit a
             WHERE o.event IS NULL
-              AND a.username = i.username AND a.session_id = i.session_id
-              AND a.intent_no = i.intent_no
-              AND (a.uid IS NULL AND
-                   a.event IN ('committed', 'committed-late', 'released') OR
-                   a.uid = i.uid AND a.event IN ('presumed', 'released'))
-              AND a.at >= i.at - interval '5 minutes'
-            ORDER BY a.uid NULLS FIRST
+              AND a.session_id = i.session_id AND a.intent_no = i.intent_no
+              AND a.uid IS NULL AND a.username = i.username
+              AND a.event IN ('committed', 'committed-late', 'released')
+              AND a.at >= i.at + interval '1 day'
             LIMIT 1) l ON true
+       LEFT JOIN LATERAL (
+           SELECT a.event, a.at
+             FROM pop3.audit a
+            WHERE o.event IS NULL AND l.event IS NULL
+              AND a.session_id = i.session_id AND a.intent_no = i.intent_no
+              AND a.uid = i.uid AND a.username = i.username
+              AND a.event IN ('presumed', 'released')
+              AND a.at >= i.at - interval '5 minutes'
+            LIMIT 1) r ON true
  WHERE i.event = 'intent';
 
 COMMENT ON VIEW pop3.intent_decided IS
