@@ -73,8 +73,8 @@ def mail_plugins(names):
 
 def protocol_plugins(protocol, names):
     """Plugins for one protocol, beside those for all and ours."""
-    return "protocol %s {\n  mail_plugins = $mail_plugins pop3_policy %s\n}\n" % (
-        protocol, " ".join(names))
+    return "protocol %s {\n  mail_plugins = $mail_plugins %s\n}\n" % (
+        protocol, " ".join(["pop3_policy", *names]))
 
 
 def environment(values):

@@ -107,7 +107,8 @@ def mail_plugins(names):
 
 
 def protocol_plugins(protocol, names):
-    return "protocol %s {\n%s}\n" % (protocol, mail_plugins(names))
+    return "protocol %s {\n%s}\n" % (
+        protocol, mail_plugins(["pop3_policy", *names]))
 
 
 def environment(values):

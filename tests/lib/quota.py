@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import smtplib
+import socket
 import subprocess
 
 from dovecot import Failure, wait_until
@@ -18,7 +19,8 @@ QUOTA_NAME = "User quota"
 EX_OK, EX_TEMPFAIL, EX_NOPERM = 0, 75, 77
 
 
-def quota_options(driver="count", plugin_settings=None, extra="", **options):
+def quota_options(driver="count", plugin_settings=None, extra="",
+                  mail_plugins="quota", **options):
     """Options of a host with a quota that has no limits, unless the plugin
     settings say so, and a single lmtp process."""
     write = dialect()
@@ -27,7 +29,7 @@ def quota_options(driver="count", plugin_settings=None, extra="", **options):
         settings["quota_vsizes"] = "yes"
     settings.update(plugin_settings or {})
     return dict(
-        mail_plugins="quota", plugin_settings=settings,
+        mail_plugins=mail_plugins, plugin_settings=settings,
         extra=write.protocol_plugins("imap", ["imap_quota"]) +
         "service lmtp {\n  process_limit = 1\n  process_min_avail = 1\n"
         "  %s\n}\n%s" % (write.service_count(0), extra), **options)
@@ -132,6 +134,28 @@ def append(host, user, data, mailbox="INBOX"):
         imap.create(mailbox)
         status, text = imap.append(mailbox, None, None, data.as_bytes())
     return status, text[0].decode()
+
+
+def quota_status(host, user, size):
+    """The answer of the policy service for Postfix, "OK" or "554 5.2.2 ...",
+    to a message of so many bytes. quota_status_service() configures it."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(host.path("run", "quota-status"))
+        sock.sendall(b"request=smtpd_access_policy\nrecipient=%s\nsize=%d\n\n"
+                     % (user.encode(), size))
+        return sock.recv(4096).decode().strip().removeprefix("action=")
+
+
+def quota_status_service():
+    """Dovecot 2.3 knows no protocol of it: it has the plugins of all."""
+    return """
+service quota-status {
+  executable = quota-status -p postfix
+  client_limit = 1
+  unix_listener quota-status {
+  }
+}
+"""
 
 
 def wait_usage(host, user, **values):

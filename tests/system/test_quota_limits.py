@@ -5,7 +5,8 @@ import pytest
 
 from host import message
 from quota import (
-    answer, append, getquota, quota_get, quota_options, sized, sizes)
+    answer, append, getquota, quota_get, quota_options, quota_status,
+    quota_status_service, sized, sizes)
 
 FITS = "250 2.0.0"
 FULL = "552 5.2.2"
@@ -19,7 +20,8 @@ def format_host(request, make_module_host):
 @pytest.fixture(scope="module")
 def quota_host(make_module_host):
     """No limit at all is configured."""
-    return make_module_host(**quota_options())
+    return make_module_host(**quota_options(
+        mail_plugins="quota pop3_policy", extra=quota_status_service()))
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,17 @@ def test_imap_append(quota_host, user):
     assert (status, text.startswith("[OVERQUOTA]")) == ("NO", True)
     status, text = append(quota_host, user, sized(1000), "Trash")
     assert (status, text.startswith("[OVERQUOTA]")) == ("NO", True)
+
+
+def test_asked_by_postfix(quota_host, user):
+    """quota-status tells an MTA before it takes the message."""
+    quota_host.set_policies(user, quota_storage="5k")
+    quota_host.deliver(user, sized(100))
+    assert quota_status(quota_host, user, 1000) == "OK"
+    assert quota_status(quota_host, user, 5000).startswith(
+        "554 5.2.2 Quota exceeded")
+    quota_host.set_policies(user, quota_storage="10k")
+    assert quota_status(quota_host, user, 5000) == "OK"
 
 
 # --- Dovecot's own limits ---
