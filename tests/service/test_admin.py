@@ -163,7 +163,10 @@ def test_client_leaves_before_the_answer(service, admin):
         conn.autocommit = False
         conn.cursor().execute("LOCK TABLE pop3.policy")
         admin.send("CALL", name="set", a1=SCOPE, a2="on_dele\n", a3="hide\n")
-        wait_until(lambda: connections(service), "the call")
+        wait_until(lambda: service.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND "
+            "application_name = 'pop3-policy admin' AND "
+            "wait_event_type = 'Lock'", (service.dbname,)), "the call")
         admin.close()
         conn.rollback()
     wait_until(lambda: service.value(

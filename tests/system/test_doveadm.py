@@ -105,7 +105,9 @@ def test_show_users_of_a_file(admin, tmp_path):
 
 
 def test_show_takes_the_name_of_the_userdb(admin, make_host):
-    host = make_host(settings={"auth_username_format": "%Lu"})
+    lower = {dovecot_2_3: "%Lu", dovecot_2_4: "%{user | lower}"}
+    host = make_host(settings={
+        "auth_username_format": lower[admin.host.dialect]})
     host.set_policy("jane@example.org", "top_lines", "7")
     rows = Admin(host).rows("show", "-u", "Jane@example.org")
     assert {"scope": "jane@example.org", "value": "7"}.items() <= {
