@@ -46,7 +46,10 @@ static void pop3_policy_notice_ready(struct pop3_policy_request *request)
 	struct pop3_policy_notice *notice = request->context;
 	struct pop3_policy_service *service = request->service;
 
-	pop3_policy_usage_flush_user(service->usage, notice->user);
+	/* NOTICES, which comes with every delivery, has no use for usage, which
+	   every delivery tells */
+	if (notice->kind != NULL)
+		pop3_policy_usage_flush_user(service->usage, notice->user);
 	pop3_policy_imap_use_flush_user(service->imap_use, notice->user);
 	request->writer_waiter = pop3_policy_writer_wait_user(service->writer,
 		notice->user, pop3_policy_notice_written, request);
