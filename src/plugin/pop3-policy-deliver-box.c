@@ -34,8 +34,10 @@ struct deliver_transaction {
 struct deliver_user {
 	union mail_user_module_context module_ctx;
 	struct pop3_policy_delivery *delivery;
-	/* the maildrop's lock, and the transactions that need it */
+	/* the maildrop's lock, and the transactions that need it; waited for
+	   once */
 	struct file_lock *lock;
+	bool lock_failed;
 	ARRAY(struct deliver_transaction) transactions;
 	/* one of them was committed, with messages */
 	bool committed;
@@ -139,10 +141,14 @@ static int deliver_begin(struct mailbox_transaction_context *t)
 	if (duser->telling || deliver_find(duser, t) != NULL)
 		return 0;
 	if (duser->lock == NULL && deliver_needs_lock(duser->delivery)) {
-		if (deliver_lock(duser, t->box, &error) < 0) {
+		if (!duser->lock_failed &&
+		    deliver_lock(duser, t->box, &error) < 0) {
 			e_warning(duser->delivery->event, "Delivery is put "
 				  "off: the maildrop cannot be locked: %s",
 				  error);
+			duser->lock_failed = TRUE;
+		}
+		if (duser->lock_failed) {
 			mail_storage_set_error(t->box->storage,
 					       MAIL_ERROR_TEMP, TEXT_BUSY);
 			return -1;
