@@ -440,3 +440,21 @@ def test_deletion_that_was_decided_much_later(fresh, old):
         "FROM pop3.report_deletion ORDER BY username, uid")] == [
         (USER, 4, "presumed", True),
         (OTHER, 3, "committed", True), (OTHER, 4, "committed", True)]
+
+
+def test_rollups_of_a_slow_database(fresh, old):
+    """One day at least, and no more when that took long: the rest is for the
+    next call."""
+    def call(seconds):
+        conn = fresh.server.connect("postgres", fresh.name, autocommit=False)
+        with conn.cursor() as cur:
+            cur.execute("SELECT now()")
+            cur.execute("SELECT pg_sleep(%s)", (seconds,))
+            cur.execute("SELECT pop3.roll_up_due()")
+            done = cur.fetchone()[0]
+        conn.commit()
+        conn.close()
+        return done
+
+    assert call(10.1) == 1
+    assert call(0) >= 6

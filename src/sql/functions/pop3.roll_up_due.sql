@@ -2,8 +2,10 @@
 -- after their end; the last three again each day, since sessions may be
 -- recorded after the day on which they began, and removals be decided then.
 -- What comes later than that is in pop3.session and pop3.audit, and is counted
--- only if pop3.roll_up() is called for its day. At most seven days at once;
--- how many.
+-- only if pop3.roll_up() is called for its day. At most seven days at once, and
+-- none is begun when the transaction is ten seconds old, since it keeps the
+-- versions of rows that are updated meanwhile; but one always is. Returns how
+-- many.
 -- Calls: roll_up. Tables: reads rolled_up.
 
 CREATE FUNCTION pop3.roll_up_due() RETURNS int
@@ -29,6 +31,8 @@ BEGIN
                 r.at < (p.day + 1)::timestamptz + interval '3 days')
          ORDER BY r.at NULLS FIRST, p.day LIMIT 7
     LOOP
+        EXIT WHEN v_count > 0 AND
+                  clock_timestamp() > now() + interval '10 seconds';
         PERFORM pop3.roll_up(v_day);
         v_count := v_count + 1;
     END LOOP;
