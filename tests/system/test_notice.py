@@ -2,6 +2,7 @@
 """Notices that a POP3 login brings: that rules have changed, that mail will
 expire."""
 
+import os
 import threading
 
 import pytest
@@ -406,6 +407,27 @@ def test_failure_costs_the_notice_only(make_host, user):
     host.sql("ALTER FUNCTION pop3.elsewhere RENAME TO notices")
     wait_until(lambda: in_a_session(owner))
     assert [kind for kind, *_ in on_record(owner)] == ["policy"]
+
+
+def test_notice_that_cannot_be_saved(make_host, user):
+    """It is on record before: better none than two."""
+    host = make_host(mail_format="maildir")
+    owner = Owner(host, user)
+    owner.set(notify="yes", on_dele="hide")
+    told(owner, "policy")
+    owner.age("1 day")
+    owner.set(on_dele="refuse")
+    directory = host.path("mail", owner.name, "Maildir", "tmp")
+    os.chmod(directory, 0o500)
+    offset = host.log_position()
+    told(owner, "policy")
+    wait_until(lambda: host.log_contains(
+        "Error: pop3-policy: A notice .policy. was not written, and is on "
+        "record: .*Permission denied", offset), what="the log")
+    os.chmod(directory, 0o700)
+    assert len(on_record(owner)) == 2
+    told(owner, "policy")
+    assert owner.uids() == [1]
 
 
 def in_a_session(owner):
