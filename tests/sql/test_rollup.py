@@ -305,6 +305,23 @@ def test_maintain_does_not_wait_long_for_a_rollup(fresh, old):
     assert fresh.value("SELECT count(*) FROM pop3.rolled_up") == 7
 
 
+def test_a_rollup_that_takes_too_long(fresh, old):
+    """It is not made, and the rest of the upkeep goes on."""
+    fresh.rows("INSERT INTO pop3.login VALUES ('a@b', now() - interval "
+               "'9 days', gen_random_uuid())")
+    conn = fresh.server.connect("postgres", fresh.name, autocommit=False)
+    with conn.cursor() as cur:
+        cur.execute("SELECT pop3.roll_up(current_date - %s)" % DAYS)
+    fresh.rows("SET statement_timeout = '300ms'", role="pop3_service")
+    fresh.row("SELECT * FROM pop3.maintain()", role="pop3_service")
+    assert any("takes too long" in n for n in
+               fresh.connection("pop3_service").notices)
+    conn.rollback()
+    conn.close()
+    assert fresh.rows("SELECT * FROM pop3.login") == []
+    assert fresh.value("SELECT count(*) FROM pop3.rolled_up") == 0
+
+
 # --- kept ---
 
 KEPT = ("SELECT d.username, k.retrieved, k.retrieved_bytes, k.hidden, "

@@ -4,8 +4,9 @@
 -- What comes later than that is in pop3.session and pop3.audit, and is counted
 -- only if pop3.roll_up() is called for its day. At most seven days at once, and
 -- none is begun when the transaction is ten seconds old, since it keeps the
--- versions of rows that are updated meanwhile; but one always is. Returns how
--- many.
+-- versions of rows that are updated meanwhile; but one always is. Where that is
+-- stopped by a statement_timeout there is a warning, and the rest of the upkeep
+-- goes on. Returns how many.
 -- Calls: roll_up. Tables: reads rolled_up.
 
 CREATE FUNCTION pop3.roll_up_due() RETURNS int
@@ -33,7 +34,13 @@ BEGIN
     LOOP
         EXIT WHEN v_count > 0 AND
                   clock_timestamp() > now() + interval '10 seconds';
-        PERFORM pop3.roll_up(v_day);
+        BEGIN
+            PERFORM pop3.roll_up(v_day);
+        EXCEPTION WHEN query_canceled THEN
+            RAISE WARNING 'rolling up % takes too long', v_day
+                USING HINT = 'Call pop3.roll_up() for that day by hand.';
+            EXIT;
+        END;
         v_count := v_count + 1;
     END LOOP;
     RETURN v_count;
