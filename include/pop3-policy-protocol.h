@@ -32,8 +32,10 @@
        denied   not on this socket, or not for this database role
        temp     the database cannot be asked (now, or in time)
        invalid  a field is missing or wrong; text says which
-       stale    (INTENT) policy or hold changed since LOGIN; nothing may be
-                removed on its strength, ask LOGIN again
+       stale    (INTENT) policy or hold changed since LOGIN, or removals by
+                policy are stopped (by the breaker, of which this may be the
+                first sign); nothing may be removed on its strength, ask LOGIN
+                again
        fenced   (INTENT, repeated) the intent was given up meanwhile
 
    ---- LOGIN: policy and state of a user --------------------------------
@@ -55,6 +57,9 @@
                  same
    now=       database time
    version=   policy version, opaque; goes into INTENT
+   paused=1   removals by policy are stopped, by an administrator or the
+              breaker: nothing is due, and INTENT takes none but what clients
+              delete, and what is hidden
    lease=     seconds an intent holds
    p.NAME=    canonical value of every parameter, NAME as in the engine
    and items:
@@ -184,7 +189,7 @@
 
    ---- LIMITS: the policy of a user, without a login ----------------------
    user= session= (random id of this delivery)
-   OK: now= version= p.NAME   as LOGIN's
+   OK: now= version= paused= p.NAME   as LOGIN's
        told=      the level of quota_warn, in percent, that the owner was told
                   of last, or lower since (absent: 0)
        cached=1   the database cannot be asked: as last known. now= is then

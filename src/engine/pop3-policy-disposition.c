@@ -146,7 +146,9 @@ void pop3_policy_dispose(const struct pop3_policy *policy,
 		consider(on_dele_action(policy), POP3_POLICY_REASON_DELE,
 			 held, &action, &reason);
 	}
-	if (facts->retrieved && !facts->spared && !facts->master) {
+	if (facts->retrieved && !facts->spared && !facts->master &&
+	    (!policy->paused || held ||
+	     !pop3_policy_action_removes(on_retrieve_action(policy)))) {
 		consider(on_retrieve_action(policy),
 			 POP3_POLICY_REASON_RETRIEVED, held, &action, &reason);
 	}
@@ -180,7 +182,7 @@ bool pop3_policy_filters_view(const struct pop3_policy *policy)
 
 bool pop3_policy_removes_due(const struct pop3_policy *policy)
 {
-	return is_enforced(policy) && !is_held(policy);
+	return is_enforced(policy) && !is_held(policy) && !policy->paused;
 }
 
 enum pop3_policy_mode pop3_policy_mode(const struct pop3_policy *policy)
@@ -233,7 +235,8 @@ int pop3_policy_expire_days(const struct pop3_policy *policy)
 	int64_t seconds = POP3_POLICY_NEVER;
 	unsigned int i, count = 0;
 
-	if (!pop3_policy_removes_due(policy))
+	/* a pause is no promise */
+	if (!is_enforced(policy) || is_held(policy))
 		return -1;
 
 	limits[count++] = pop3_policy_num(policy,

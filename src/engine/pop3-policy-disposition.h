@@ -72,6 +72,8 @@ struct pop3_policy_disposition {
      does nothing; observe says in would_* what enforce would have done.
    - enforce: on_dele and on_retrieve as set; where both speak the stronger
      action wins, DELE's reason where they are equal.
+   - paused: on_retrieve does not remove (the message stays, to be removed when
+     it is retrieved again later); hiding and DELE go on.
    - on_dele=refuse never gets here with dele set (the DELE was answered with
      -ERR); if it does, DELE is ignored. */
 void pop3_policy_dispose(const struct pop3_policy *policy,
@@ -82,7 +84,7 @@ void pop3_policy_dispose(const struct pop3_policy *policy,
    under enforce, and under a hold (hidden messages only). */
 bool pop3_policy_hides(const struct pop3_policy *policy);
 bool pop3_policy_filters_view(const struct pop3_policy *policy);
-/* TRUE if messages that are due may be removed: enforce, no hold. */
+/* TRUE if messages that are due may be removed: enforce, no hold, not paused. */
 bool pop3_policy_removes_due(const struct pop3_policy *policy);
 /* How the rules act that look at a session or a maildrop as a whole: leave
    limits and mass deletion. */
@@ -110,7 +112,8 @@ bool pop3_policy_needs_intent(const struct pop3_policy *policy);
 /* EXPIRE of RFC 2449 for this policy: the smallest number of whole days
    (rounded down) after which a message may be removed by expire_retrieved,
    expire_unretrieved, or on_retrieve=delete (0) and on_retrieve=hide with
-   expire_hidden. Returns -1 for NEVER; also under off, observe and hold. */
+   expire_hidden. Returns -1 for NEVER; also under off, observe and hold. A pause
+   changes nothing. */
 int pop3_policy_expire_days(const struct pop3_policy *policy);
 
 #endif

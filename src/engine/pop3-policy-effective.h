@@ -25,6 +25,9 @@ struct pop3_policy_row {
 struct pop3_policy {
 	struct pop3_policy_value values[POP3_POLICY_PARAM_COUNT];
 	enum pop3_policy_level from[POP3_POLICY_PARAM_COUNT];
+	/* an administrator, or the breaker, stopped all removals by policy:
+	   none of the rows says so, so merging leaves it FALSE */
+	bool paused;
 };
 
 /* Fill with the built-in values. */

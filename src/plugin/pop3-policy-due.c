@@ -189,7 +189,7 @@ int pop3_policy_due_remove(struct pop3_policy_session *session)
 
 	/* A master user looks after the mailbox, nothing more. */
 	if (pop3_policy_session_is_master(session) ||
-	    mailbox_is_readonly(session->box) ||
+	    mailbox_is_readonly(session->box) || session->policy->paused ||
 	    pop3_policy_mode(session->policy) == POP3_POLICY_MODE_NONE)
 		return 0;
 

@@ -244,6 +244,11 @@ static bool evict_may(struct evict *evict, enum evict_result *result_r)
 		*result_r = EVICT_NOT_ENOUGH;
 		return FALSE;
 	}
+	if (policy->paused) {
+		/* it does not last: not to be told to the sender as final */
+		*result_r = evict_fail(evict, "removals by policy are paused");
+		return FALSE;
+	}
 	if (delivery->limits->cached) {
 		*result_r = evict_fail(evict, "the database cannot be asked");
 		return FALSE;

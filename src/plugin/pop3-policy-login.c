@@ -105,6 +105,7 @@ int pop3_policy_login_parse_policy(pool_t pool,
 	unsigned int i;
 
 	pop3_policy_init_builtin(policy_r);
+	policy_r->paused = pop3_policy_wire_get_flag(head, "paused");
 	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
 		info = pop3_policy_param_info(i);
 		value = pop3_policy_wire_get_str(head,

@@ -286,6 +286,57 @@ void test_disposition_mass_delete(void)
 	test_end();
 }
 
+/* What on_retrieve removes stays, all else is as it is. */
+void test_disposition_paused(void)
+{
+	static const struct outcomes paused = {
+		.dele = { X_D, H_D, M_D, NO },
+		.retrieved = { NO, H_R, NO, NO },
+		.both = { { X_D, X_D, X_D, X_D },
+			  { H_D, H_D, H_D, H_D },
+			  { M_D, M_D, M_D, M_D },
+			  { NO, H_R, NO, NO } },
+	};
+	struct pop3_policy_message_facts facts;
+	struct pop3_policy_disposition disp;
+	struct pop3_policy policy;
+	unsigned int cell, hold, on_dele, on_retrieve;
+
+	test_begin("dispositions: paused");
+	for (cell = 0; cell < 2 << 6; cell++) T_BEGIN {
+		on_retrieve = cell & 3;
+		on_dele = (cell >> 2) & 3;
+		hold = (cell >> 6) & 1;
+		i_zero(&facts);
+		facts.dele = ((cell >> 4) & 1) != 0;
+		facts.retrieved = ((cell >> 5) & 1) != 0;
+		pop3_policy_init_builtin(&policy);
+		test_assert_idx(!policy.paused, cell);
+		policy.paused = TRUE;
+		set_num(&policy, POP3_POLICY_PARAM_ENFORCEMENT,
+			POP3_POLICY_ENFORCEMENT_ENFORCE);
+		set_num(&policy, POP3_POLICY_PARAM_POP3_HOLD, hold);
+		set_num(&policy, POP3_POLICY_PARAM_ON_DELE, on_dele);
+		set_num(&policy, POP3_POLICY_PARAM_ON_RETRIEVE, on_retrieve);
+		set_num(&policy, POP3_POLICY_PARAM_EXPIRE_RETRIEVED, 86400);
+
+		pop3_policy_dispose(&policy, &facts, &disp);
+		test_assert_strcmp_idx(outcome(disp.action, disp.reason),
+			expect(hold != 0 ? &enforced_hold : &paused,
+			       facts.dele, facts.retrieved, on_dele,
+			       on_retrieve), cell);
+		test_assert_idx(!pop3_policy_removes_due(&policy), cell);
+		/* the view and intents are as without */
+		test_assert_idx(pop3_policy_hides(&policy) &&
+				pop3_policy_filters_view(&policy) &&
+				pop3_policy_needs_intent(&policy), cell);
+		/* and what CAPA announces holds after it */
+		test_assert_idx((pop3_policy_expire_days(&policy) == -1) ==
+				(hold != 0), cell);
+	} T_END;
+	test_end();
+}
+
 void test_disposition_marks_seen(void)
 {
 	static const enum pop3_policy_yes_no words[] = {

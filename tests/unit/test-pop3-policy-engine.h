@@ -23,6 +23,7 @@
 	X(test_disposition_rules) \
 	X(test_disposition_expire_days) \
 	X(test_disposition_mass_delete) \
+	X(test_disposition_paused) \
 	X(test_disposition_marks_seen) \
 	X(test_disposition_limits_leaving) \
 	X(test_mass_delete) \
