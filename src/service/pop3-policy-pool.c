@@ -67,6 +67,9 @@ struct pop3_policy_pool {
 
 	time_t last_complaint;
 	unsigned int complaints;
+
+	/* NULL while removals by policy go on */
+	char *stopped;
 };
 
 static bool pop3_policy_pool_has_reader(const struct pop3_policy_pool *pool)
@@ -230,6 +233,7 @@ void pop3_policy_pool_deinit(struct pop3_policy_pool **_pool)
 	}
 	array_free(&pool->readers);
 	event_unref(&pool->event);
+	i_free(pool->stopped);
 	i_free(pool);
 }
 
@@ -321,6 +325,26 @@ void pop3_policy_pool_complain(struct pop3_policy_pool *pool,
 		"this one by: %s", pool->complaints, error);
 	pool->last_complaint = ioloop_time;
 	pool->complaints = 0;
+}
+
+void pop3_policy_pool_stopped(struct pop3_policy_pool *pool, const char *by)
+{
+	if (null_strcmp(pool->stopped, by) == 0)
+		return;
+	if (by == NULL) {
+		e_info(pool->event, "Removals by policy go on");
+	} else if (strcmp(by, "breaker") == 0) {
+		e_error(pool->event, "The breaker stopped all removals by "
+			"policy: they came to more of the site's messages "
+			"within 24 hours than it allows. If that is wanted: "
+			"doveadm pop3-policy confirm");
+	} else {
+		e_warning(pool->event, "Removals by policy are stopped by an "
+			  "administrator. To end that: "
+			  "doveadm pop3-policy resume");
+	}
+	i_free(pool->stopped);
+	pool->stopped = i_strdup(by);
 }
 
 unsigned int

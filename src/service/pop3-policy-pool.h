@@ -47,6 +47,10 @@ void pop3_policy_pool_wait_cancel(struct pop3_policy_pool_waiter **waiter);
 void pop3_policy_pool_complain(struct pop3_policy_pool *pool,
 			       const char *error);
 
+/* A reader saw that removals by policy are stopped by "paused" or "breaker", or
+   (NULL) that they are not. Logs when that changes. */
+void pop3_policy_pool_stopped(struct pop3_policy_pool *pool, const char *by);
+
 /* How long the server may work on one statement. */
 unsigned int
 pop3_policy_writer_statement_msecs(const struct pop3_policy_service_settings *set);

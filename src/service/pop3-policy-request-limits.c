@@ -71,15 +71,16 @@ static void pop3_policy_limits_rows(struct pop3_policy_request *request,
 {
 	struct pop3_policy_limits_request *ctx = request->context;
 	struct pop3_policy policy;
-	const char *version, *error;
+	const char *version, *stopped, *error;
 	string_t *str = t_str_new(1024);
 
 	if (pop3_policy_user_policy_merge(request->pool, result, &policy,
-					  &version, &error) < 0) {
+					  &version, &stopped, &error) < 0) {
 		pop3_policy_pool_complain(request->service->pool, error);
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
+	pop3_policy_pool_stopped(request->service->pool, stopped);
 	pop3_policy_user_policy_write(str, version, &policy);
 	ctx->policy = p_strdup(request->pool, str_c(str));
 }

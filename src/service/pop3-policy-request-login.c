@@ -179,7 +179,7 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 {
 	struct pop3_policy_login *login = request->context;
 	const struct pop3_policy *policy = &login->policy;
-	const char *params[10], *accept_params[4], *error;
+	const char *params[10], *accept_params[4], *stopped, *error;
 	const struct pop3_policy_query queries[] = {
 		{ POP3_POLICY_STMT_ACCEPT_LOGIN, accept_params,
 		  pop3_policy_login_accepted },
@@ -189,11 +189,13 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	unsigned int first;
 
 	if (pop3_policy_user_policy_merge(request->pool, result, &login->policy,
-					  &login->version, &error) < 0) {
+					  &login->version, &stopped,
+					  &error) < 0) {
 		pop3_policy_pool_complain(request->service->pool, error);
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
+	pop3_policy_pool_stopped(request->service->pool, stopped);
 	params[0] = login->user;
 	params[1] = pop3_policy_login_num(login,
 		POP3_POLICY_PARAM_EXPIRE_RETRIEVED);

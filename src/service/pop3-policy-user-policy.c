@@ -8,6 +8,9 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-user-policy.h"
 
+/* A row without values: removals by policy are stopped. */
+#define POP3_POLICY_LEVEL_STOPPED POP3_POLICY_LEVEL_ROWS
+
 static int
 pop3_policy_user_policy_parse_row(pool_t pool,
 				  const struct pop3_policy_db_result *result,
@@ -42,6 +45,7 @@ int pop3_policy_user_policy_merge(pool_t pool,
 				  const struct pop3_policy_db_result *result,
 				  struct pop3_policy *policy_r,
 				  const char **version_r,
+				  const char **stopped_r,
 				  const char **error_r)
 {
 	const struct pop3_policy_row *rows[POP3_POLICY_LEVEL_ROWS] = { NULL };
@@ -51,14 +55,20 @@ int pop3_policy_user_policy_merge(pool_t pool,
 	unsigned int i, level;
 	string_t *str;
 
+	*stopped_r = NULL;
 	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
 		versions[i] = "0";
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
 		level_text = pop3_policy_db_result_get(result, i, 0);
 		version = pop3_policy_db_result_get(result, i, 2);
 		if (level_text == NULL || version == NULL ||
-		    str_to_uint(level_text, &level) < 0 ||
-		    level >= POP3_POLICY_LEVEL_ROWS || rows[level] != NULL) {
+		    str_to_uint(level_text, &level) < 0)
+			level = UINT_MAX;
+		if (level == POP3_POLICY_LEVEL_STOPPED) {
+			*stopped_r = pop3_policy_db_result_get(result, i, 1);
+			continue;
+		}
+		if (level >= POP3_POLICY_LEVEL_ROWS || rows[level] != NULL) {
 			*error_r = "pop3.policy_rows() returned a wrong level";
 			return -1;
 		}
@@ -74,11 +84,14 @@ int pop3_policy_user_policy_merge(pool_t pool,
 		versions[level] = version;
 	}
 	pop3_policy_merge(rows, policy_r);
+	policy_r->paused = *stopped_r != NULL;
 
 	/* the same as pop3.policy_version() */
 	str = t_str_new(64);
 	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
 		str_printfa(str, "%s%s", i == 0 ? "" : ".", versions[i]);
+	if (policy_r->paused)
+		str_append(str, ".stopped");
 	*version_r = p_strdup(pool, str_c(str));
 	return 0;
 }
@@ -90,6 +103,7 @@ void pop3_policy_user_policy_write(string_t *dest, const char *version,
 	unsigned int i;
 
 	pop3_policy_wire_str(dest, "version", version);
+	pop3_policy_wire_flag(dest, "paused", policy->paused);
 	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
 		key = t_strconcat("p.", pop3_policy_param_info(i)->name, NULL);
 		pop3_policy_wire_str(dest, key, pop3_policy_value_canonical(

@@ -9,15 +9,18 @@
 struct pop3_policy;
 
 /* Merge the rows. The version is the text that pop3.policy_version() gives.
-   Both are allocated from the pool. Returns 0 if ok, -1 + *error_r if a value
+   Both are allocated from the pool. *stopped_r is what removals by policy are
+   stopped by, "paused" or "breaker", NULL if they are not; it lives as long as
+   the result. Returns 0 if ok, -1 + *error_r if a value
    is not one that the engine allows. */
 int pop3_policy_user_policy_merge(pool_t pool,
 				  const struct pop3_policy_db_result *result,
 				  struct pop3_policy *policy_r,
 				  const char **version_r,
+				  const char **stopped_r,
 				  const char **error_r);
 
-/* Append the fields version= and p.NAME= of all parameters. */
+/* Append the fields version=, paused= and p.NAME= of all parameters. */
 void pop3_policy_user_policy_write(string_t *dest, const char *version,
 				   const struct pop3_policy *policy);
 

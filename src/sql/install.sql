@@ -17,6 +17,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
     REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 \ir tables.sql
+\ir control.sql
 \ir rollups.sql
 \ir migrations/0001-initial.sql
 \ir parameters.sql
@@ -68,6 +69,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 -- the service writes
 \ir functions/pop3.chain_open.sql
 \ir functions/pop3.batch_begin.sql
+\ir functions/pop3.breaker_count.sql
+\ir functions/pop3.breaker_limit.sql
+\ir functions/pop3.count_messages.sql
+\ir functions/pop3.breaker_allows.sql
 \ir functions/pop3.record_intent.sql
 \ir functions/pop3.record_outcome.sql
 \ir functions/pop3.record_abandon.sql
@@ -100,6 +105,15 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir functions/pop3.log.sql
 \ir functions/pop3.explain.sql
 \ir functions/pop3.restore.sql
+\ir functions/pop3.pause.sql
+\ir functions/pop3.resume.sql
+\ir functions/pop3.confirm_breaker.sql
+\ir functions/pop3.set_breaker.sql
+\ir functions/pop3.control_status.sql
+\ir functions/pop3.due_users.sql
+\ir functions/pop3.sweep_select.sql
+\ir functions/pop3.sweep_claim.sql
+\ir functions/pop3.sweep_release.sql
 \ir functions/pop3.forget_user.sql
 
 \ir views/policy_source.sql

@@ -113,6 +113,7 @@ class Database:
                   "INSERT INTO pop3.preset SELECT * FROM saved.preset; "
                   "INSERT INTO pop3.policy_history OVERRIDING SYSTEM VALUE "
                   "SELECT * FROM saved.policy_history; "
+                  "INSERT INTO pop3.control DEFAULT VALUES; "
                   "RESET session_replication_role")
 
     def check(self):

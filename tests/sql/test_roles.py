@@ -16,7 +16,9 @@ SERVICE = {
     "record_usage", "notices", "notice_due", "take_notice"}
 ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
          "set_policies", "preview_policies", "list_policy", "list_presets",
-         "status", "log", "restore", "forget_user", "maintain",
+         "status", "log", "pause", "resume", "confirm_breaker", "set_breaker",
+         "control_status", "due_users", "sweep_select", "sweep_claim",
+         "sweep_release", "restore", "forget_user", "maintain",
          "value_human", "roll_up"}
 REPORT = {"value_human"}
 REPORTS = {

@@ -66,7 +66,9 @@ def test_readers_are_stable(db):
         "value_problem", "nearest_parameter", "who", "mask_like",
         "row_value", "row_with", "time_human", "event_text", "maildrop_due",
         "deciding_scopes", "effective_sql", "preview_due",
-        "preview_policies", "list_policy", "list_presets", "status", "log"}
+        "preview_policies", "list_policy", "list_presets", "status", "log",
+        "control_status", "breaker_count", "breaker_limit", "due_users",
+        "sweep_select"}
 
 
 def test_no_function_is_overloaded(db):

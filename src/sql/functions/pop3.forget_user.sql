@@ -7,7 +7,7 @@
 -- Not reached: rows where the user is only the auth_user of another's session
 -- (a master user), and copies outside this database.
 -- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
--- message, would_remove, intent, login, download, usage, notice, audit,
+-- message, would_remove, intent, login, download, usage, notice, sweep, audit,
 -- session, policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
@@ -51,6 +51,7 @@ BEGIN
     DELETE FROM pop3.download d WHERE d.username = p_username;
     DELETE FROM pop3.usage u WHERE u.username = p_username;
     DELETE FROM pop3.notice n WHERE n.username = p_username;
+    DELETE FROM pop3.sweep s WHERE s.username = p_username;
     -- takes its watermarks with it
     DELETE FROM pop3.maildrop d WHERE d.username = p_username;
 

@@ -20,13 +20,13 @@
 --   intent_*                intents that may be repaired now
 --
 -- What mass-delete hid is due p_mass_delete_hold after that, and by no other
--- rule.
+-- rule. While removals by policy are stopped nothing is due.
 --
 -- Only hidden, restored and due messages are looked at: the cost does not grow
 -- with the retrieved mail that is left. One statement finds whether there is
 -- more to ask for, since a statement costs more than what it finds.
 -- Calls: nothing. Tables: reads maildrop, message, watermark, would_remove,
--- intent.
+-- intent, control.
 
 CREATE FUNCTION pop3.maildrop_state(
     p_username text, p_expire_retrieved bigint, p_expire_hidden bigint,
@@ -69,6 +69,10 @@ DECLARE
     v_busy int8multirange;
     m record;
 BEGIN
+    IF EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL) THEN
+        v_retrieved_limit := NULL; v_hidden_limit := NULL;
+        v_mass_limit := NULL; v_unretrieved_limit := NULL;
+    END IF;
     FOR m IN
         SELECT d.*, h.hidden, h.hidden_uid, h.held, r.spared, r.fresh,
                w.would, w.would_count,

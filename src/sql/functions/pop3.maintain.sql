@@ -4,16 +4,18 @@
 -- or a clock is wrong), deletes intents closed for a day, watermarks that no
 -- policy asks for, downloads older than a day, logins older than any
 -- login_delay, and what is known of users of whom nothing was heard for a year:
--- usage, and notices where there is no maildrop either.
+-- usage, and notices where there is no maildrop either; what the breaker counted
+-- before the last two days, and claims of sweeps that ended a day ago. Counts
+-- the messages of all maildrops for the breaker.
 --
 -- A partition is made, then attached, so that what is locked is locked briefly
 -- and no longer than 2 seconds are waited for it; what could not be made is
 -- made by the next call. Rows of such a day that the default partition took
 -- meanwhile are moved. A second call at the same time does nothing.
 -- Days that have ended are rolled up for reports, by calls that made no partition.
--- Calls: roll_up_due, count_kept. Tables: makes partitions of audit and session; writes
--- intent, watermark, download, login, usage, notice; reads policy, preset,
--- maildrop.
+-- Calls: roll_up_due, count_kept, count_messages. Tables: makes partitions of
+-- audit and session; writes intent, watermark, download, login, usage, notice,
+-- removal_count, sweep; reads policy, preset, maildrop.
 
 CREATE FUNCTION pop3.maintain()
     RETURNS TABLE (partitions_made int, strays bigint)
@@ -153,6 +155,16 @@ BEGIN
         )
         DELETE FROM pop3.notice n USING old o
          WHERE n.username = o.username AND n.kind = o.kind;
+
+        DELETE FROM pop3.removal_count r
+         WHERE r.hour < now() - interval '2 days';
+        WITH old AS (
+            SELECT s.username FROM pop3.sweep s
+             WHERE s.lease_until < now() - interval '1 day'
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pop3.sweep s USING old o WHERE s.username = o.username;
+        PERFORM pop3.count_messages();
     END IF;
     strays := (SELECT count(*) FROM pop3.audit_default) +
               (SELECT count(*) FROM pop3.session_default);

@@ -17,7 +17,7 @@
 -- What would be due is what pop3.maildrop_state() says at that time, without
 -- what is hidden or not in the view by view_since or view_window. Mailboxes that
 -- IMAP used in the last 24 hours are taken to be used by IMAP until then.
--- Calls: policy_values, expiring. Tables: reads notice, parameter.
+-- Calls: policy_values, expiring. Tables: reads notice, parameter, control.
 
 CREATE FUNCTION pop3.notices(
     p_username text, p_mailbox_guid uuid, p_uidvalidity bigint,
@@ -59,7 +59,8 @@ BEGIN
     SELECT x.* INTO n FROM pop3.notice x
      WHERE x.username = p_username AND x.kind = 'expiry';
     IF FOUND AND n.at > now() - interval '24 hours' OR
-       v_policy ->> 'pop3_hold' = 'yes' THEN
+       v_policy ->> 'pop3_hold' = 'yes' OR
+       EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL) THEN
         RETURN;
     END IF;
     RETURN QUERY

@@ -1,6 +1,7 @@
 -- Versions of the six rows that pop3.policy_rows() may give, joined by dots, 0
--- where there is none: the same text means that nothing has changed.
--- Calls: nothing. Tables: reads policy, preset.
+-- where there is none: the same text means that nothing has changed. While
+-- removals by policy are stopped, ".stopped" follows.
+-- Calls: nothing. Tables: reads policy, preset, control.
 
 CREATE FUNCTION pop3.policy_version(p_username text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -28,9 +29,12 @@ BEGIN
         v_versions[v_level] := r.version;
         v_versions[v_level + 1] := coalesce(r.preset_version, 0);
     END LOOP;
-    RETURN array_to_string(v_versions, '.');
+    RETURN array_to_string(v_versions, '.') ||
+           CASE WHEN EXISTS (SELECT FROM pop3.control c
+                              WHERE c.stopped IS NOT NULL)
+                THEN '.stopped' ELSE '' END;
 END
 $$;
 
 COMMENT ON FUNCTION pop3.policy_version(text) IS
-    'Version of a user''s policy: those of the six rows of pop3.policy_rows(), joined by dots, 0 where there is none';
+    'Version of a user''s policy: those of the six rows of pop3.policy_rows(), joined by dots, 0 where there is none; .stopped behind them while removals are';

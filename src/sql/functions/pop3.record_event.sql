@@ -57,6 +57,7 @@ BEGIN
            SET uidnext = p_uidnext, anchor_uid = NULL, anchor_guid = NULL,
                messages = NULL, view_since = NULL, view_since_uid = NULL,
                view_window = NULL, view_window_uid = NULL,
+               swept_before = NULL,
                retrieved = coalesce(
                    (SELECT range_agg(int8range(s.uid, s.uid + 1))
                       FROM pop3.message s

@@ -4,11 +4,13 @@
 -- room is made for, NULL if it is not about that.
 -- Returns
 --   ok      it holds for p_lease seconds
---   stale   policy or hold changed since p_policy_version: nothing may be done
+--   stale   policy or hold changed since p_policy_version, or removals by policy
+--           are stopped, or would trip the breaker: nothing may be done
 --   fenced  it was recorded before, and has been given up or closed since
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
--- Calls: maildrop_find, policy_version, deciding_scopes. Tables: writes audit, intent.
+-- Calls: maildrop_find, policy_version, deciding_scopes, breaker_allows. Tables: writes
+-- audit, intent; reads control.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -27,6 +29,7 @@ DECLARE
     v_event text := 'intent';
     v_maildrop bigint;
     v_scopes jsonb;
+    v_removals bigint;
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
@@ -40,6 +43,30 @@ BEGIN
                                      p_uidvalidity);
     IF p_policy_version IS DISTINCT FROM pop3.policy_version(p_username) THEN
         v_result := 'stale';
+    ELSE
+        -- clients delete what they like
+        SELECT count(*) INTO v_removals
+          FROM unnest(p_action, p_reason) a (action, reason)
+         WHERE a.action IN ('expunge', 'move') AND a.reason <> 'dele';
+        IF v_removals > 0 AND EXISTS (SELECT FROM pop3.control c
+                                       WHERE c.stopped IS NOT NULL) THEN
+            v_result := 'stale';
+        ELSIF v_removals > 0 THEN
+            -- what sessions come to by time, limit and quota
+            SELECT count(*) INTO v_removals
+              FROM unnest(p_action, p_reason) a (action, reason)
+             WHERE a.action IN ('expunge', 'move')
+               AND (a.reason LIKE 'expired-%' OR
+                    a.reason IN ('leave-limit', 'quota'));
+            IF v_removals > 0 AND
+               NOT EXISTS (SELECT FROM pop3.intent i
+                            WHERE i.session_id = p_session_id
+                              AND i.intent_no = p_intent_no) AND
+               NOT pop3.breaker_allows(p_chain_id, p_username, v_removals)
+            THEN
+                v_result := 'stale';
+            END IF;
+        END IF;
     END IF;
 
     INSERT INTO pop3.intent

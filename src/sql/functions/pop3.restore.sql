@@ -55,7 +55,7 @@ BEGIN
                   s.uid, s.message_guid, s.size
     ), maildrop AS (
         UPDATE pop3.maildrop d
-           SET retrieved = d.retrieved - x.uids
+           SET retrieved = d.retrieved - x.uids, swept_before = NULL
           FROM (SELECT h.maildrop_id,
                        range_agg(int8range(h.uid, h.uid + 1)) AS uids
                   FROM hidden h GROUP BY h.maildrop_id) x
