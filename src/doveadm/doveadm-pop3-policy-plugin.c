@@ -17,6 +17,10 @@ static struct doveadm_cmd_ver2 *const commands[] = {
 	&doveadm_pop3_policy_cmd_status,
 	&doveadm_pop3_policy_cmd_log,
 	&doveadm_pop3_policy_cmd_restore,
+	&doveadm_pop3_policy_cmd_pause,
+	&doveadm_pop3_policy_cmd_resume,
+	&doveadm_pop3_policy_cmd_confirm,
+	&doveadm_pop3_policy_cmd_breaker,
 };
 
 void doveadm_pop3_policy_plugin_init(struct module *module ATTR_UNUSED)

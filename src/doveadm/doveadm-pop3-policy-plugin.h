@@ -17,5 +17,9 @@ extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_unset;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_status;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_log;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_restore;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_pause;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_resume;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_confirm;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_breaker;
 
 #endif

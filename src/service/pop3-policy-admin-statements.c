@@ -25,6 +25,11 @@ static const struct pop3_policy_admin_stmt admin_stmts[] = {
 	{ "status", "status", { TEXT, NUMBER, TEXT } },
 	{ "log", "log", { TEXT, TIME, TIME, TEXT, TEXT, NUMBER } },
 	{ "restore", "restore", { TEXT, UIDS, TEXT, TEXT, TIME, TIME } },
+	{ "control", "control_status", { POP3_POLICY_ADMIN_PARAM_END } },
+	{ "pause", "pause", { TEXT } },
+	{ "resume", "resume", { POP3_POLICY_ADMIN_PARAM_END } },
+	{ "confirm", "confirm_breaker", { POP3_POLICY_ADMIN_PARAM_END } },
+	{ "breaker", "set_breaker", { NUMBER, NUMBER } },
 };
 
 static const char *const param_types[] = {

@@ -333,6 +333,13 @@ def test_restore_by_message_id(admin, user, hidden):
         assert b"Subject: Letter" in pop.top(1, 0)[1]
 
 
+def test_restore_by_the_doveadm_service(admin, user, hidden):
+    """The mail process is another one, and has no terminal."""
+    assert admin.rows("restore", "-S", admin.host.path("run", "doveadm-server"),
+                      "-u", user, "subject", "Invoice") == [{"restored": "2"}]
+    assert visible(admin.host, user) == 2
+
+
 def test_restore_by_session(admin, user, hidden):
     session = admin.rows("log", "-m", hidden[0])[0]["session"]
     assert admin.rows("restore", "-u", user, "--session", session) == [
