@@ -69,8 +69,11 @@ pop3_policy_delivery_create(struct mail_user *user)
 	const char *error;
 	bool delivers;
 
-	if (!service_has_delivery(user->service, &delivers) ||
-	    doveadm_ask_again > ioloop_time)
+	if (!service_has_delivery(user->service, &delivers))
+		return NULL;
+	/* where no mail is delivered it is only for the quota */
+	if (!delivers && (!pop3_policy_quota_user_has(user) ||
+			  doveadm_ask_again > ioloop_time))
 		return NULL;
 	if (pop3_policy_settings_get(user, &set, &error) < 0) {
 		/* mail is delivered all the same */

@@ -66,8 +66,8 @@ struct pop3_policy_delivery {
 };
 
 /* The user is created: send LIMITS if the service (lmtp, ...) is one of the
-   above. Returns NULL if it is not, or if the settings are wrong; that is
-   logged. */
+   above. Returns NULL if it is not, if the limits would be of no use in it, or
+   if the settings are wrong; that is logged. */
 struct pop3_policy_delivery *
 pop3_policy_delivery_create(struct mail_user *user);
 void pop3_policy_delivery_free(struct pop3_policy_delivery **delivery);

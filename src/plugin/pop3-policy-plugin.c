@@ -132,12 +132,17 @@ static void pop3_policy_imap_user_created(struct mail_user *user)
 static void pop3_policy_other_user_created(struct mail_user *user)
 {
 	struct pop3_policy_delivery *delivery;
+	bool imap = strcmp(user->service, "imap") == 0;
 
-	if (strcmp(user->service, "imap") == 0)
+	if (imap)
 		pop3_policy_imap_user_created(user);
 	delivery = pop3_policy_delivery_create(user);
 	if (delivery != NULL)
 		pop3_policy_user_create(user)->delivery = delivery;
+	else if (imap) {
+		/* imap processes live long, their sockets need not */
+		pop3_policy_clients_deinit();
+	}
 }
 
 static void pop3_policy_mail_user_created(struct mail_user *user)

@@ -45,6 +45,11 @@ static struct quota *user_quota(struct mail_user *user)
 		quota_get_mail_user_quota(user) : NULL;
 }
 
+bool pop3_policy_quota_user_has(struct mail_user *user)
+{
+	return user_quota(user) != NULL;
+}
+
 /* Namespaces may not have been given to all roots yet: compare names. */
 static struct quota_root *
 inbox_root(struct mail_user *user, struct mail_namespace *inbox)

@@ -60,6 +60,11 @@ static struct quota *user_quota(struct mail_user *user)
 		quota_get_mail_user_quota(user) : NULL;
 }
 
+bool pop3_policy_quota_user_has(struct mail_user *user)
+{
+	return user_quota(user) != NULL;
+}
+
 static struct quota_root *
 inbox_root(struct mail_user *user, struct mail_namespace *inbox)
 {

@@ -13,6 +13,9 @@ struct pop3_policy_quota_usage;
 /* TRUE if Dovecot's quota plugin is loaded in this process. */
 bool pop3_policy_quota_is_loaded(void);
 
+/* FALSE if Dovecot's quota plugin does not count this user's mail. */
+bool pop3_policy_quota_user_has(struct mail_user *user);
+
 /* Set the limits of the user's quota: bytes and messages are those numbers,
    or POP3_POLICY_UNLIMITED or POP3_POLICY_AS_CONFIGURED. A limit of bytes is
    exact: Dovecot's quota_grace does not stretch it. Returns FALSE if the

@@ -19,10 +19,9 @@ static void warn_no_effect(struct mail_user *user)
 {
 	const char *problem;
 
-	/* Who only reads mail needs no quota plugin. */
+	/* Who only reads mail needs no quota. */
 	if (quota_warned || (strcmp(user->service, "lmtp") != 0 &&
-			     strcmp(user->service, "lda") != 0 &&
-			     strcmp(user->service, "imap") != 0))
+			     strcmp(user->service, "lda") != 0))
 		return;
 	quota_warned = TRUE;
 	problem = pop3_policy_quota_is_loaded() ?
