@@ -86,8 +86,8 @@ int pop3_policy_template_expand(const char *text,
 		if (!in_body)
 			continue;
 		/* a variable of lines brings its last line's end */
-		if (str_len(body) == 0 || str_c(body)[str_len(body)-1] != '\n' ||
-		    *line == '\0')
+		if (str_len(body) == 0 || *line == '\0' ||
+		    str_c(body)[str_len(body)-1] != '\n')
 			str_append_c(body, '\n');
 		if (*line != '\0') {
 			last_text = line_no;

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
-"""Notices that a delivery brings: that usage crossed a threshold of quota_warn,
-and what a login would have brought."""
+"""Notices that a delivery brings: that usage crossed a threshold of
+quota_warn, and what a login would have brought."""
 
 import threading
 

@@ -7,12 +7,12 @@
 #include "pop3-policy-text.h"
 #include "test-pop3-policy-notice.h"
 
-#include <sys/stat.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 static const struct pop3_policy_text_var vars[] = {
-	{ "user", POP3_POLICY_TEXT_WORD, "x\r\nBcc: victim@example.org\r\n\r\n" },
+	{ "user", POP3_POLICY_TEXT_WORD,
+	  "x\r\nBcc: victim@example.org\r\n\r\n" },
 	{ "count", POP3_POLICY_TEXT_NUMBER, "3" },
 	{ "rules", POP3_POLICY_TEXT_LINES, "  - one\n  - two\n" },
 	{ "nothing", POP3_POLICY_TEXT_WORD, "" },
@@ -86,7 +86,8 @@ void test_template_refused(void)
 		{ "Subject:\n\nText\n", "line 1: the Subject is empty: " },
 		{ "Subject: %{nothing}\n\nText\n",
 		  "line 1: the Subject is empty: " },
-		{ "Subject: a\tb\n\nText\n", "line 1: the Subject has a TAB: " },
+		{ "Subject: a\tb\n\nText\n",
+		  "line 1: the Subject has a TAB: " },
 		{ "Subject: %{rules}\n\nText\n",
 		  "line 1: %{rules} has several lines: " },
 		{ "Subject: %{usr}\n\nText\n", "line 1: %{usr} is not known "
