@@ -2,11 +2,12 @@
 """quota_action, many users in one lmtp process, dovecot-lda, RCPT's check, and
 what deliveries do when the policy cannot be asked."""
 
+import os
 import time
 
 import pytest
 
-from dovecot_files import dialect
+from dovecot_files import dialect, dovecot_variable
 from host import message
 from maildrop import Maildrop
 from quota import (
@@ -56,6 +57,25 @@ def test_action_changes(quota_host, user):
         assert answer(quota_host, user, message()) == expected
     quota_host.unset_policy(user, "quota_action")
     assert answer(quota_host, user, message()) == FULL
+
+
+@pytest.mark.skipif(
+    not os.path.exists(os.path.join(dovecot_variable("dovecot_moduledir"),
+                                    "lib90_sieve_plugin.so")),
+    reason="Sieve (Pigeonhole) is not installed")
+def test_action_with_sieve(make_host, user):
+    """Its plugin is loaded behind ours, and takes deliveries over."""
+    write = dialect()
+    host = make_host(**quota_options(
+        extra=write.protocol_plugins("lmtp", ["sieve"]) +
+        write.protocol_plugins("lda", ["sieve"])))
+    for action, expected, status in (("reject", FULL, EX_NOPERM),
+                                     ("defer", DEFERRED, EX_TEMPFAIL)):
+        one = "%s.%s" % (action, user)
+        fill(host, one, quota_action=action)
+        for _ in range(2):
+            assert answer(host, one, message()) == expected
+        assert lda(host, one, message()) == status
 
 
 def configured_action_host(make, rule):
