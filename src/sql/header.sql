@@ -1,5 +1,5 @@
--- Opens every file that is run on its own: install.sql, test-schema.sql and
--- the migrations. It must run inside a transaction.
+-- Opens every file that is run on its own: install.sql, upgrade.sql and
+-- test-schema.sql. It must run inside a transaction.
 --
 -- Nothing here or in what follows may be found by way of a search_path that
 -- somebody else controls.

@@ -72,11 +72,17 @@ def test_readers_are_stable(db):
 
 
 def test_no_function_is_overloaded(db):
-    assert db.values(
-        "SELECT p.proname::text FROM pg_proc p "
+    """But for what services of the version before call."""
+    compat = [function for name in names("compat") for function in
+              re.findall(r"^CREATE FUNCTION pop3\.(\w+)",
+                         read("compat", name), re.M)]
+    assert db.rows(
+        "SELECT p.proname::text, count(*) FROM pg_proc p "
         "WHERE p.pronamespace::regnamespace::text IN %s "
-        "GROUP BY p.pronamespace, p.proname HAVING count(*) > 1" %
-        SCHEMAS) == []
+        "GROUP BY p.pronamespace, p.proname HAVING count(*) > 1 ORDER BY 1" %
+        SCHEMAS) == [{"proname": function,
+                      "count": 1 + compat.count(function)}
+                     for function in sorted(set(compat))]
 
 
 # --- comments ---
@@ -132,11 +138,14 @@ def test_times_and_sizes_say_their_units(db):
 # --- files ---
 
 def test_every_file_is_installed_and_every_installed_file_exists():
-    install = read("install.sql") + read("test-schema.sql")
-    included = re.findall(r"^\\ir (\S+)$", install, re.M)
+    def included_by(*files):
+        return re.findall(r"^\\ir (\S+)$", "".join(map(read, files)), re.M)
+
+    included = included_by("install.sql", "code.sql", "test-schema.sql")
     assert len(included) == len(set(included)) + 1, \
         "nothing twice but header.sql"
-    for directory in ("functions", "views", "migrations"):
+    included += included_by("upgrade.sql")
+    for directory in ("functions", "views", "compat", "migrations"):
         for name in names(directory):
             assert directory + "/" + name in included, name
     for path in included:
