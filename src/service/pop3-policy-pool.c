@@ -139,9 +139,11 @@ static void pop3_policy_pool_down(struct pop3_policy_pool *pool,
 	}
 	e_error(pool->event, "The database's schema pop3 is missing, of "
 		"another version, or not open to this login; logins and "
-		"removals are refused until that is mended: %s. To install "
-		"or upgrade it, run as its owner: psql -v ON_ERROR_STOP=1 -f "
-		POP3_POLICY_SQL_DIR"/install.sql", error);
+		"removals are refused until that is mended: %s. To upgrade "
+		"it: psql -X -v ON_ERROR_STOP=1 -f "
+		POP3_POLICY_SQL_DIR"/upgrade.sql, with the URI of a superuser "
+		"or a member of pop3_owner. Where there is none: install.sql "
+		"of the same directory", error);
 }
 
 static void pop3_policy_reader_connected(void *context)

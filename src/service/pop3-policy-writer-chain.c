@@ -8,9 +8,9 @@
 #include "pop3-policy-pool.h"
 #include "pop3-policy-writer-private.h"
 
-/* The schema version this service was written for. One newer is served, too:
-   schemas only grow from one version to the next. */
-#define POP3_POLICY_SCHEMA 1
+/* The schema version this service was written for. One newer is served, too: it
+   has what services of the version before call. */
+#define POP3_POLICY_SCHEMA 2
 
 struct pop3_policy_chain_head {
 	int64_t batch, seq, epoch;
@@ -61,10 +61,17 @@ pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
 		*error_r = "pop3.chain_open() returned no head";
 		return -1;
 	}
-	if (version != POP3_POLICY_SCHEMA &&
-	    version != POP3_POLICY_SCHEMA + 1) {
-		*error_r = t_strdup_printf("the schema has version %u, this "
-			"service serves %u and %u", version,
+	if (version < POP3_POLICY_SCHEMA) {
+		*error_r = t_strdup_printf("the schema has version %u, which "
+			"is older than the %u or %u that this service serves; "
+			"upgrade it", version, POP3_POLICY_SCHEMA,
+			POP3_POLICY_SCHEMA + 1);
+		return -1;
+	}
+	if (version > POP3_POLICY_SCHEMA + 1) {
+		*error_r = t_strdup_printf("the schema has version %u, which "
+			"is newer than the %u or %u that this service serves; "
+			"upgrade dovecot-pop3-policy on this host", version,
 			POP3_POLICY_SCHEMA, POP3_POLICY_SCHEMA + 1);
 		return -1;
 	}

@@ -93,7 +93,9 @@ def test_missing_schema(make_service, postgres, new_session):
     service = make_service(wait=False, pg=postgres, dbname="empty")
     service.expect(MISSING)
     service.wait_log(MISSING)
-    assert "psql -v ON_ERROR_STOP=1 -f " in service.log_lines(MISSING)[0]
+    (line,) = service.log_lines(MISSING)
+    assert re.search(r"psql -X -v ON_ERROR_STOP=1 -f /\S+/upgrade\.sql, ", line)
+    assert "install.sql" in line
     client = service.client()
     refused(client, new_session)
     postgres.install_schema(test=False, dbname="empty")
