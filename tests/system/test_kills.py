@@ -160,7 +160,8 @@ def test_service_killed_with_the_intent_under_way(story):
         quit_ = Quit(pop)
         wait_blocked(story.host)
         story.host.kill_service()
-        assert story.drop.uids() == [1, 2, 3, 4, 5]
+        # not by doveadm, which asks the service first
+        assert len(story.drop.files("u.*")) == 5
     # the session asks the next one
     answer = quit_.wait()
     assert answer.startswith("+OK")
