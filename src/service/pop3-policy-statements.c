@@ -11,7 +11,7 @@
    called with the wrong values. */
 static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "now", "", NULL },
-	{ "policy_rows", "text", "level, scope, version, \"values\"" },
+	{ "policy_levels", "text", "level, scope, version, \"values\"" },
 	{ "maildrop_state",
 	  "text, bigint, bigint, bigint, boolean, float8, bigint, bigint, "
 	  "boolean, int",

@@ -69,7 +69,7 @@ int pop3_policy_user_policy_merge(pool_t pool,
 			continue;
 		}
 		if (level >= POP3_POLICY_LEVEL_ROWS || rows[level] != NULL) {
-			*error_r = "pop3.policy_rows() returned a wrong level";
+			*error_r = "pop3.policy_levels() returned a wrong level";
 			return -1;
 		}
 		row = p_new(pool, struct pop3_policy_row, 1);

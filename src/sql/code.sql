@@ -22,6 +22,7 @@
 -- the service reads
 \ir functions/pop3.now.sql
 \ir functions/pop3.policy_rows.sql
+\ir functions/pop3.policy_levels.sql
 \ir functions/pop3.policy_version.sql
 \ir functions/pop3.policy_values.sql
 \ir functions/pop3.deciding_scopes.sql

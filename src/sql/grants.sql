@@ -5,6 +5,7 @@ GRANT USAGE ON SCHEMA pop3 TO pop3_service, pop3_admin, pop3_report;
 
 GRANT EXECUTE ON FUNCTION
     pop3.now(),
+    pop3.policy_levels(text),
     pop3.policy_rows(text),
     pop3.policy_version(text),
     pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint,

@@ -103,7 +103,7 @@ def test_nothing_is_due_in_a_pause(db, service):
 
 def test_the_service_is_told(db, service):
     def stopped():
-        return [r.scope for r in service.read("policy_rows", username=USER)
+        return [r.scope for r in service.read("policy_levels", username=USER)
                 if r.level == 6]
     assert stopped() == []
     call(db, "pause")

@@ -278,6 +278,25 @@ def test_services_of_both_versions(old, name):
     old.check()
 
 
+def test_removals_are_stopped(old, name):
+    """Services of the version before go on, and remove nothing by policy."""
+    upgrade(old)
+    service = OldService(old, name)
+    user = "berta@example.org"
+    service.session(user, retrieved={2: "none", 3: "none"})
+    old.rows("SELECT pop3.pause('why')", role="pop3_admin")
+    assert {r.level for r in service.read("policy_rows",
+                                          username=user)} <= set(range(6))
+    assert service.state(user, expire_retrieved=0)[0].due_uid is None
+    result, _ = service.intent({2: ("expunge", "expired-retrieved")}, user)
+    assert result == "stale"
+    service.remove([2], user=user)
+    assert service.intent({3: ("expunge", "dele")}, user,
+                          policy_version="9.0.0.0.0.0")[0] == "stale"
+    old.rows("SELECT pop3.resume()", role="pop3_admin")
+    service.remove([3], reason="expired-retrieved", user=user)
+
+
 class Load(threading.Thread):
     """A service at work: sessions that remove a message. What fails is tried
     again, as the service does."""

@@ -16,7 +16,13 @@ BEGIN
     RETURN pop3.record_intent(
         p_chain_id, p_first_seq, p_session_id, p_intent_no, p_dovecot_session,
         p_username, p_auth_user, p_remote_address, p_device, p_mailbox_guid,
-        p_uidvalidity, p_policy_version, p_lease, p_uid, p_guid, p_size,
+        p_uidvalidity,
+        -- not told of a stop, which concerns removals by policy alone
+        CASE pop3.policy_version(p_username)
+             WHEN p_policy_version || '.stopped'
+             THEN p_policy_version || '.stopped'
+             ELSE p_policy_version END,
+        p_lease, p_uid, p_guid, p_size,
         p_action, p_reason, p_uidl, p_message_id, p_mailbox, NULL::text);
 END
 $$;

@@ -2,9 +2,7 @@
 -- user's own, 1 the preset it names, 2 and 3 its domain's, 4 and 5 the site's.
 -- Only rows that exist. scope is the row's key: scope, or name of the preset.
 -- values are canonical text in the order of pop3.parameter; NULL is inherit.
--- While removals by policy are stopped there is a row of level 6, without values,
--- whose scope says by what: paused or breaker.
--- Calls: nothing. Tables: reads policy, preset, control.
+-- Calls: nothing. Tables: reads policy, preset.
 
 CREATE FUNCTION pop3.policy_rows(p_username text)
     RETURNS TABLE (level smallint, scope text, version bigint,
@@ -67,12 +65,9 @@ BEGIN
                r.mass_delete_percent::text, r.mass_delete_hold::text,
                r.pop3_hold, r.notify]
       FROM rows r
-    UNION ALL
-    SELECT 6::smallint, c.stopped, 0::bigint, '{}'::text[]
-      FROM pop3.control c WHERE c.stopped IS NOT NULL
-     ORDER BY 1;
+     ORDER BY r.level;
 END
 $$;
 
 COMMENT ON FUNCTION pop3.policy_rows(text) IS
-    'Rows of pop3.policy and pop3.preset that make up a user''s policy; level 0 to 5: user, its preset, domain, its preset, site, its preset; 6: removals are stopped';
+    'Rows of pop3.policy and pop3.preset that make up a user''s policy; level 0 to 5: user, its preset, domain, its preset, site, its preset';
