@@ -8,6 +8,7 @@ CREATE FUNCTION pop3.preview_due(p_scope text, p_policy pop3.policy,
     RETURNS TABLE (before bigint, after bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
 DECLARE
     v_changed text;

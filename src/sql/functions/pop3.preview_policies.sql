@@ -20,6 +20,7 @@ CREATE FUNCTION pop3.preview_policies(p_scope text, p_names text[],
                    due_before bigint, due_after bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
 #variable_conflict use_column
 DECLARE

@@ -15,6 +15,7 @@ CREATE FUNCTION pop3.status(p_mask text DEFAULT NULL,
                    last_login text, last_quit text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
 #variable_conflict use_column
 BEGIN
