@@ -15,17 +15,21 @@ BEGIN
                            'NOCREATEROLE %s', v_role,
                            CASE v_role WHEN 'pop3_owner' THEN 'NOLOGIN'
                                        ELSE 'LOGIN' END);
-            -- Reports go over many partitions: compiling the plans takes
-            -- seconds, running them milliseconds.
-            IF v_role IN ('pop3_admin', 'pop3_report') THEN
-                EXECUTE format('ALTER ROLE %I SET jit = off', v_role);
-            END IF;
         END IF;
     END LOOP;
 
-    -- Comments on roles need the right to alter them, which a second
-    -- installation by another administrator may lack.
+    -- This needs the right to alter the roles, which a second installation, or
+    -- an upgrade, by another administrator may lack.
     BEGIN
+        -- Reports go over many partitions: compiling the plans takes seconds,
+        -- running them milliseconds.
+        FOREACH v_role IN ARRAY ARRAY['pop3_admin', 'pop3_report'] LOOP
+            IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r,
+                                       unnest(r.rolconfig) c
+                            WHERE r.rolname = v_role AND c LIKE 'jit=%') THEN
+                EXECUTE format('ALTER ROLE %I SET jit = off', v_role);
+            END IF;
+        END LOOP;
         COMMENT ON ROLE pop3_owner IS
             'Owns schema pop3 and all in it; nobody logs in as it';
         COMMENT ON ROLE pop3_service IS

@@ -29,11 +29,12 @@ END
 $$;
 \endif
 
+-- A second upgrade waits here until the first is done.
+SELECT pg_advisory_xact_lock(hashtext('pop3.upgrade')) \g /dev/null
+
 \ir roles.sql
 SET LOCAL ROLE pop3_owner;
 
--- A second upgrade waits here until the first is done; services only read it.
-LOCK TABLE pop3.schema_version IN SHARE ROW EXCLUSIVE MODE;
 SELECT max(v.version) AS before, max(v.version) > :current AS newer,
        max(v.version) < 2 AS before_2,
        set_config('pop3.upgrade_to', :'current', true) AS set_to,

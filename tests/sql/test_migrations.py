@@ -215,6 +215,22 @@ def test_no_schema(postgres):
         postgres.drop_database("nothing")
 
 
+@pytest.mark.parametrize("name", NAMES[-1:])
+def test_roles_of_earlier_versions(old):
+    """They were made without what they have now; what an administrator chose
+    stays."""
+    old.rows("ALTER ROLE pop3_admin RESET jit; "
+             "ALTER ROLE pop3_report SET jit = on")
+    try:
+        upgrade(old)
+        assert old.values("SELECT rolconfig::text FROM pg_roles "
+                          "WHERE rolname IN ('pop3_admin', 'pop3_report') "
+                          "ORDER BY rolname") == ["{jit=off}", "{jit=on}"]
+    finally:
+        old.rows("ALTER ROLE pop3_admin SET jit = off; "
+                 "ALTER ROLE pop3_report SET jit = off")
+
+
 def test_who_may(old):
     """As for an installation: a member of pop3_owner."""
     old.rows("CREATE ROLE upgrader LOGIN; GRANT pop3_owner TO upgrader")
