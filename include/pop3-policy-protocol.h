@@ -47,6 +47,9 @@
               concerns the session
    rip=       client's address (optional)
    tls=1      device= (optional)
+   sweep=1    nobody logs in: messages are to be removed that are due. No
+              session is kept; the SESSION of a sweep is sent where it changed
+              something, or where the maildrop was not known
    again=1    the session asks again for a fresh policy: it is logged in, and
               login_delay does not concern it
    OK:
@@ -169,7 +172,8 @@
    user= session= dsession= auth_user= rip= tls= device=
    started=   database time at LOGIN (`now' of its reply)
    duration=  seconds since then
-   ended_by=  quit | drop | timeout | kick | update-failed | refused | error
+   ended_by=  quit | drop | timeout | kick | update-failed | refused | error |
+              sweep
    guid= uidvalidity= uidnext= (at login)  (absent if never opened)
    uidnext_end= messages=  (at the end; messages in the mailbox)
    anchor_uid= anchor_guid=   (optional)

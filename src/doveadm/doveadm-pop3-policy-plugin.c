@@ -15,6 +15,7 @@ static struct doveadm_cmd_ver2 *const commands[] = {
 	&doveadm_pop3_policy_cmd_unset,
 	&doveadm_pop3_policy_cmd_presets,
 	&doveadm_pop3_policy_cmd_status,
+	&doveadm_pop3_policy_cmd_expire,
 	&doveadm_pop3_policy_cmd_log,
 	&doveadm_pop3_policy_cmd_restore,
 	&doveadm_pop3_policy_cmd_pause,

@@ -15,6 +15,7 @@ extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_presets;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_set;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_unset;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_status;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_expire;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_log;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_restore;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_pause;

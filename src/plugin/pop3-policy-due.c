@@ -32,6 +32,18 @@ static bool is_recorded(struct pop3_policy_session *session, uint32_t uid)
 		seq_range_exists(&session->drop->would, uid);
 }
 
+static void count_due(struct pop3_policy_session *session,
+		      const ARRAY_TYPE(pop3_policy_removal) *removals,
+		      const ARRAY_TYPE(seq_range) *uids)
+{
+	const struct pop3_policy_removal *removal;
+
+	array_foreach(removals, removal) {
+		if (uids == NULL || seq_range_exists(uids, removal->uid))
+			session->due_counts[removal->reason]++;
+	}
+}
+
 /* Messages that were retrieved or hidden long enough ago. */
 static void collect_state(struct pop3_policy_session *session,
 			  ARRAY_TYPE(pop3_policy_removal) *removals,
@@ -157,6 +169,7 @@ static int commit_removals(struct pop3_policy_session *session,
 	pop3_policy_intents_outcome(session, &intents,
 				    ret == 0 ? "committed" : "unknown");
 	seq_range_array_merge(&session->removed, &expunged);
+	count_due(session, removals, &expunged);
 	return 0;
 }
 
@@ -170,6 +183,12 @@ static int due_remove(struct pop3_policy_session *session, pool_t pool,
 	pop3_policy_left_out_init(&left_out, pool);
 	t = mailbox_transaction_begin(session->box, 0, __func__);
 	pop3_policy_removals_describe(session, t, pool, removals, &left_out);
+	if (session->dry_run) {
+		if (removes)
+			count_due(session, removals, NULL);
+		(void)mailbox_transaction_commit(&t);
+		return 0;
+	}
 	report_left_out(session, &left_out);
 	if (removes && array_count(removals) > 0)
 		return commit_removals(session, &t, removals);

@@ -116,8 +116,10 @@ static int prepare(struct pop3_policy_session *session)
 		    pop3_policy_due_remove(session) < 0)
 			return -1;
 	}
-	pop3_policy_notice_login(session);
-	pop3_policy_view_fix(session);
+	if (!session->sweep) {
+		pop3_policy_notice_login(session);
+		pop3_policy_view_fix(session);
+	}
 	mailbox_get_open_status(session->box,
 				STATUS_UIDNEXT | STATUS_MESSAGES, &status);
 	session->uidnext = status.uidnext;
@@ -127,6 +129,18 @@ static int prepare(struct pop3_policy_session *session)
 	return 0;
 }
 
+/* Only what would be removed: a mailbox that has changed its identity waits
+   for the real one. */
+static int prepare_look(struct pop3_policy_session *session)
+{
+	struct pop3_policy_maildrop *other;
+
+	if (prepare_identity(session) < 0)
+		return -1;
+	find_maildrop(session, &other);
+	return session->drop == NULL ? 0 : pop3_policy_due_remove(session);
+}
+
 int pop3_policy_prepare(struct pop3_policy_session *session,
 			struct mailbox *box)
 {
@@ -134,10 +148,12 @@ int pop3_policy_prepare(struct pop3_policy_session *session,
 
 	session->pop3_box = session->box = box;
 	session->drop = NULL;
-	if (session->client->set->parsed_delete_type == POP3_DELETE_TYPE_FLAG)
+	if (session->client != NULL &&
+	    session->client->set->parsed_delete_type == POP3_DELETE_TYPE_FLAG)
 		session->deleted_kw = session->client->deleted_kw;
 	T_BEGIN {
-		ret = prepare(session);
+		ret = session->dry_run ? prepare_look(session) :
+			prepare(session);
 	} T_END;
 	return ret;
 }

@@ -73,10 +73,14 @@ void pop3_policy_removals_describe(struct pop3_policy_session *session,
 				   ARRAY_TYPE(pop3_policy_removal) *removals,
 				   struct pop3_policy_left_out *left_out)
 {
-	struct uidl_context context = {
-		.session = session, .shown = shown_uidls(session->client)
-	};
+	struct uidl_context context = { .session = session };
 
+	if (session->client == NULL) {
+		/* a sweep: nobody was shown a UIDL */
+		pop3_policy_describe(t, pool, NULL, NULL, removals, left_out);
+		return;
+	}
+	context.shown = shown_uidls(session->client);
 	pop3_policy_describe(t, pool, mail_uidl, &context, removals, left_out);
 }
 

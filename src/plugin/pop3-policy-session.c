@@ -26,11 +26,12 @@ static void login_text_build(struct pop3_policy_session *session)
 	pop3_policy_wire_flag(text, "master",
 			      pop3_policy_session_is_master(session));
 	pop3_policy_wire_flag(text, "again", session->login != NULL);
+	pop3_policy_wire_flag(text, "sweep", session->sweep);
 	pop3_policy_wire_end(text);
 }
 
-struct pop3_policy_session *
-pop3_policy_session_create(struct mail_user *user, const char **error_r)
+static struct pop3_policy_session *
+session_create(struct mail_user *user, bool sweep, const char **error_r)
 {
 	struct pop3_policy_session *session;
 	struct pop3_policy_settings set;
@@ -42,6 +43,7 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 	session = p_new(user->pool, struct pop3_policy_session, 1);
 	session->pool = user->pool;
 	session->user = user;
+	session->sweep = sweep;
 	session->set = set;
 	session->event = event_create(user->event);
 	event_add_category(session->event, &event_category_pop3_policy);
@@ -71,6 +73,18 @@ pop3_policy_session_create(struct mail_user *user, const char **error_r)
 					&error) < 0)
 		e_debug(session->event, "LOGIN not sent yet: %s", error);
 	return session;
+}
+
+struct pop3_policy_session *
+pop3_policy_session_create(struct mail_user *user, const char **error_r)
+{
+	return session_create(user, FALSE, error_r);
+}
+
+struct pop3_policy_session *
+pop3_policy_session_create_sweep(struct mail_user *user, const char **error_r)
+{
+	return session_create(user, TRUE, error_r);
 }
 
 void pop3_policy_session_free(struct pop3_policy_session **_session)

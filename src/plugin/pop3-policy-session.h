@@ -139,6 +139,13 @@ struct pop3_policy_session {
 	/* UIDs that others removed, which the audit has been told */
 	ARRAY_TYPE(seq_range) gone;
 
+	/* no POP3 session: nobody logged in, only what is due is removed */
+	bool sweep;
+	/* a sweep that only looks */
+	bool dry_run;
+	/* what was removed, or would be, because it was due */
+	unsigned int due_counts[POP3_POLICY_REASON_COUNT];
+
 	/* results of UPDATE */
 	uint32_t intent_no;
 	/* intents whose outcome waits for the sync */
@@ -165,6 +172,9 @@ struct pop3_policy_session {
    by pop3_policy_session_login(). */
 struct pop3_policy_session *
 pop3_policy_session_create(struct mail_user *user, const char **error_r);
+/* The same for a sweep, which has no POP3 client. */
+struct pop3_policy_session *
+pop3_policy_session_create_sweep(struct mail_user *user, const char **error_r);
 void pop3_policy_session_free(struct pop3_policy_session **session);
 
 /* The session of a user, NULL if it has none. */

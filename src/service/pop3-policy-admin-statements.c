@@ -12,6 +12,8 @@
 #define TEXT POP3_POLICY_ADMIN_PARAM_TEXT
 #define NUMBER POP3_POLICY_ADMIN_PARAM_NUMBER
 #define TIME POP3_POLICY_ADMIN_PARAM_TIME
+#define UUID POP3_POLICY_ADMIN_PARAM_UUID
+#define BOOL POP3_POLICY_ADMIN_PARAM_BOOL
 #define LIST POP3_POLICY_ADMIN_PARAM_LIST
 #define UIDS POP3_POLICY_ADMIN_PARAM_UIDS
 
@@ -30,12 +32,17 @@ static const struct pop3_policy_admin_stmt admin_stmts[] = {
 	{ "resume", "resume", { POP3_POLICY_ADMIN_PARAM_END } },
 	{ "confirm", "confirm_breaker", { POP3_POLICY_ADMIN_PARAM_END } },
 	{ "breaker", "set_breaker", { NUMBER, NUMBER } },
+	{ "sweep_select", "sweep_select", { LIST } },
+	{ "sweep_claim", "sweep_claim", { TEXT, UUID } },
+	{ "sweep_release", "sweep_release", { TEXT, UUID, BOOL } },
 };
 
 static const char *const param_types[] = {
 	[POP3_POLICY_ADMIN_PARAM_TEXT] = "text",
 	[POP3_POLICY_ADMIN_PARAM_NUMBER] = "bigint",
 	[POP3_POLICY_ADMIN_PARAM_TIME] = "timestamptz",
+	[POP3_POLICY_ADMIN_PARAM_UUID] = "uuid",
+	[POP3_POLICY_ADMIN_PARAM_BOOL] = "boolean",
 	[POP3_POLICY_ADMIN_PARAM_LIST] = "text[]",
 	[POP3_POLICY_ADMIN_PARAM_UIDS] = "int8multirange",
 };
@@ -117,6 +124,8 @@ int pop3_policy_admin_param_parse(enum pop3_policy_admin_param param,
 		i_unreached();
 	case POP3_POLICY_ADMIN_PARAM_TEXT:
 	case POP3_POLICY_ADMIN_PARAM_TIME:
+	case POP3_POLICY_ADMIN_PARAM_UUID:
+	case POP3_POLICY_ADMIN_PARAM_BOOL:
 		break;
 	case POP3_POLICY_ADMIN_PARAM_NUMBER:
 		if (str_to_int64(value, &num) < 0) {

@@ -14,6 +14,10 @@ enum pop3_policy_admin_param {
 	POP3_POLICY_ADMIN_PARAM_NUMBER,
 	/* a point in time, as PostgreSQL takes it */
 	POP3_POLICY_ADMIN_PARAM_TIME,
+	/* 32 hex digits */
+	POP3_POLICY_ADMIN_PARAM_UUID,
+	/* t or f */
+	POP3_POLICY_ADMIN_PARAM_BOOL,
 	/* texts, each ended by a line feed: text[] */
 	POP3_POLICY_ADMIN_PARAM_LIST,
 	/* a UID set: int8multirange */

@@ -26,7 +26,7 @@
 
 struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
-	bool again, master;
+	bool again, master, sweep;
 	const char *now, *version;
 	/* seconds that login_delay asks for */
 	int64_t wait;
@@ -128,7 +128,8 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
-	pop3_policy_login_remember(request, result);
+	if (!login->sweep)
+		pop3_policy_login_remember(request, result);
 	pop3_policy_limits_remember(request->service->limits, login->user,
 				    reply.policy, login->now);
 	pop3_policy_request_reply(request, str);
@@ -160,8 +161,9 @@ static bool pop3_policy_login_is_delayed(const struct pop3_policy_login *login)
 {
 	const struct pop3_policy *policy = &login->policy;
 
-	/* the session is logged in; a master user is not the owner */
-	if (login->again || login->master)
+	/* the session is logged in; a master user is not the owner, nor is a
+	   sweep */
+	if (login->again || login->master || login->sweep)
 		return FALSE;
 	if (pop3_policy_num(policy, POP3_POLICY_PARAM_ENFORCEMENT) ==
 	    POP3_POLICY_ENFORCEMENT_OFF)
@@ -298,6 +300,7 @@ void pop3_policy_request_login(struct pop3_policy_request *request)
 	login->tls = pop3_policy_fields_flag(&fields, "tls");
 	login->again = pop3_policy_wire_get_flag(fields.line, "again");
 	login->master = pop3_policy_wire_get_flag(fields.line, "master");
+	login->sweep = pop3_policy_wire_get_flag(fields.line, "sweep");
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 	request->context = login;

@@ -19,7 +19,7 @@
 
 static const char *const ended_by_words[] = {
 	"quit", "drop", "timeout", "kick", "update-failed", "refused", "error",
-	NULL
+	"sweep", NULL
 };
 
 static void

@@ -627,7 +627,7 @@ COMMENT ON COLUMN pop3.session.dovecot_session IS 'Dovecot''s session id';
 COMMENT ON COLUMN pop3.session.device IS 'The client''s device';
 COMMENT ON COLUMN pop3.session.remote_address IS 'The client''s address';
 COMMENT ON COLUMN pop3.session.ended_by IS
-    'quit, drop, timeout, kick, update-failed, refused, error, lost, or poll';
+    'quit, drop, timeout, kick, update-failed, refused, error, lost, poll, or sweep';
 COMMENT ON COLUMN pop3.session.fetched IS 'UIDs that were sent whole';
 COMMENT ON COLUMN pop3.session.retrieved IS
     'UIDs of those that count as retrieved, since a QUIT confirmed them';

@@ -247,8 +247,10 @@ BEGIN
            anchor_uid = CASE WHEN p_anchor_guid IS NULL THEN d.anchor_uid
                              ELSE p_anchor_uid END,
            anchor_guid = coalesce(p_anchor_guid, d.anchor_guid),
-           last_login_at = greatest(d.last_login_at,
-                                    least(v_started, now())),
+           last_login_at = CASE WHEN p_ended_by = 'sweep'
+                                THEN d.last_login_at
+                                ELSE greatest(d.last_login_at,
+                                              least(v_started, now())) END,
            last_quit_at = CASE WHEN v_quit
                                THEN greatest(d.last_quit_at,
                                              least(v_ended, now()))
@@ -258,7 +260,8 @@ BEGIN
                                  ELSE v_since_uid END,
            view_window = nullif(v_window, -1),
            view_window_uid = v_window_uid,
-           sessions = d.sessions + 1,
+           sessions = d.sessions +
+               CASE WHEN p_ended_by = 'sweep' THEN 0 ELSE 1 END,
            retrievals = d.retrievals + v_retrievals,
            retrieved = d.retrieved + coalesce(v_retrieved, '{}'),
            bytes = d.bytes + coalesce(p_bytes, 0)

@@ -60,8 +60,8 @@ BEGIN
            coalesce(sum(s.sessions) FILTER (WHERE s.ended_by = 'poll'), 0),
            count(*) FILTER (WHERE s.ended_by = 'quit'),
            count(*) FILTER (WHERE s.ended_by = 'refused'),
-           count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll',
-                                                     'refused')),
+           count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll', 'refused',
+                                                     'sweep')),
            sum(s.retr), sum(s.top), sum(s.dele), sum(s.fetched),
            sum(s.retrieved), sum(s.removed), sum(s.bytes)
       FROM pop3.report_session s

@@ -308,3 +308,6 @@ BEGIN
     END LOOP;
 END
 $$;
+
+COMMENT ON COLUMN pop3.session.ended_by IS
+    'quit, drop, timeout, kick, update-failed, refused, error, lost, poll, or sweep';

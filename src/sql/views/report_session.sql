@@ -7,7 +7,8 @@ SELECT s.started_at, s.ended_at, s.username,
             THEN lower(substr(s.username, strpos(s.username, '@') + 1))
        END AS domain,
        s.auth_user, s.remote_address, s.device, s.tls, s.ended_by,
-       s.polls AS sessions, s.messages, s.retr, s.top, s.dele,
+       CASE WHEN s.ended_by = 'sweep' THEN 0 ELSE s.polls END AS sessions,
+       s.messages, s.retr, s.top, s.dele,
        (SELECT coalesce(sum(upper(u) - lower(u)), 0)::bigint
           FROM unnest(s.fetched) u) AS fetched,
        (SELECT coalesce(sum(upper(u) - lower(u)), 0)::bigint
@@ -34,9 +35,9 @@ COMMENT ON COLUMN pop3.report_session.device IS 'The client''s device';
 COMMENT ON COLUMN pop3.report_session.tls IS
     'Whether the connection was encrypted; for polls, all of them';
 COMMENT ON COLUMN pop3.report_session.ended_by IS
-    'quit, drop, timeout, kick, update-failed, refused, error, lost, or poll';
+    'quit, drop, timeout, kick, update-failed, refused, error, lost, poll, or sweep';
 COMMENT ON COLUMN pop3.report_session.sessions IS
-    'Number of sessions that the row is: 1, or more if they are polls';
+    'Number of sessions that the row is: 1, more if they are polls, 0 for a sweep';
 COMMENT ON COLUMN pop3.report_session.messages IS
     'Messages in the mailbox at the end; NULL if it is not known';
 COMMENT ON COLUMN pop3.report_session.retr IS 'RETR commands that succeeded';

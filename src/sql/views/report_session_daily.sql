@@ -13,7 +13,7 @@ SELECT (s.started_at AT TIME ZONE 'UTC')::date, s.domain,
                 0)::bigint,
        count(*) FILTER (WHERE s.ended_by = 'quit'),
        count(*) FILTER (WHERE s.ended_by = 'refused'),
-       count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll', 'refused')),
+       count(*) FILTER (WHERE s.ended_by NOT IN ('quit', 'poll', 'refused', 'sweep')),
        sum(s.retr)::bigint, sum(s.top)::bigint, sum(s.dele)::bigint,
        sum(s.fetched)::bigint, sum(s.retrieved)::bigint,
        sum(s.removed)::bigint, sum(s.bytes)::bigint
