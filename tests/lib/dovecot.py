@@ -14,9 +14,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import weakref
 
+from doveadm import DoveadmError, DoveadmServer
 from dovecot_files import (
     ASAN, BUILD, MAIL_GROUP, MAIL_USER, PASSWORD, TOP, DovecotFiles, Failure,
     dovecot_version, shipped_config, work_directory)
@@ -66,6 +68,8 @@ class PrivateDovecot(DovecotFiles):
         self.process = None
         self._session = None
         self._clients = weakref.WeakSet()
+        self._doveadm = DoveadmServer(self.path("run", "doveadm-server"))
+        self._doveadm_lock = threading.Lock()
         self._expected = []
         self._checked = 0
 
@@ -130,6 +134,7 @@ class PrivateDovecot(DovecotFiles):
         for client in list(self._clients):
             with contextlib.suppress(OSError):
                 client.close()
+        self._doveadm.close()
         self.process.terminate()
         try:
             self.process.wait(30)
@@ -157,9 +162,28 @@ class PrivateDovecot(DovecotFiles):
         """Write the configuration again and have Dovecot read it."""
         offset = self._log_size()
         self.write_config()
+        self._doveadm.close()
         self.process.send_signal(signal.SIGHUP)
         wait_until(lambda: self.log_contains("SIGHUP received", offset),
                    what="Dovecot to reload")
+
+    # --- mailboxes ---
+
+    def fetch(self, user, fields, mailbox="INBOX", *query):
+        """What doveadm fetch tells of a mailbox's messages: a list of values
+        for each."""
+        query = ("mailbox", mailbox, *query)
+        count = len(fields.split())
+        with self._doveadm_lock:
+            try:
+                values = self._doveadm.run(user, "fetch", fields, *query)
+                return [values[i:i + count]
+                        for i in range(0, len(values), count)]
+            except DoveadmError:
+                # Dovecot does not run, or the mailbox is not there
+                text = self.doveadm("-f", "tab", "fetch", "-u", user, fields,
+                                    *query)
+        return [line.split("\t") for line in text.splitlines()[1:]]
 
     def cleanup(self):
         """stop(), and remove the directory if we made it."""

@@ -117,10 +117,8 @@ class FullDrop(Maildrop):
 
     def sizes(self, mailbox="INBOX"):
         """{UID: size} as the quota counts."""
-        text = self.host.doveadm("-f", "tab", "fetch", "-u", self.user,
-                                 "uid " + self.SIZE, "mailbox", mailbox)
-        rows = [line.split("\t") for line in text.splitlines()[1:]]
-        return {int(uid): int(size) for uid, size in rows}
+        return {int(uid): int(size) for uid, size in
+                self.host.fetch(self.user, "uid " + self.SIZE, mailbox)}
 
     def used(self):
         return sum(self.sizes().values())

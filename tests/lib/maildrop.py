@@ -144,10 +144,8 @@ class Maildrop:
     def stored(self, mailbox="INBOX"):
         """{UID: GUID} of what is in the mailbox. Looks by doveadm, which is
         no use by IMAP."""
-        text = self.host.doveadm("-f", "tab", "fetch", "-u", self.user,
-                                 "uid guid", "mailbox", mailbox)
-        rows = [line.split("\t") for line in text.splitlines()[1:]]
-        return {int(uid): guid for uid, guid in rows}
+        return {int(uid): guid for uid, guid in
+                self.host.fetch(self.user, "uid guid", mailbox)}
 
     def uids(self, mailbox="INBOX"):
         """The UIDs that are in the mailbox, hidden ones too."""

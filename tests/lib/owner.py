@@ -96,9 +96,7 @@ class Owner:
     def _fetch(self, fields, query=("ALL",)):
         """What doveadm tells of the mailbox's messages. It neither logs in by
         IMAP nor loads the plugin."""
-        lines = self.host.doveadm("-f", "tab", "fetch", "-u", self.name,
-                                  fields, "mailbox", "INBOX", *query)
-        return [line.split("\t") for line in lines.splitlines()[1:]]
+        return self.host.fetch(self.name, fields, "INBOX", *query)
 
     def uids(self):
         """UIDs of the messages in the mailbox, hidden ones too."""

@@ -98,9 +98,7 @@ def sized(lines, last=0):
 
 def sizes(host, user, field="size.virtual", mailbox="INBOX"):
     """Sizes of the messages in a mailbox, by UID."""
-    text = host.doveadm("-f", "tab", "fetch", "-u", user, field,
-                        "mailbox", mailbox)
-    return [int(line) for line in text.splitlines()[1:]]
+    return [int(size) for (size,) in host.fetch(user, field, mailbox)]
 
 
 def quota_get(host, user, name=QUOTA_NAME):

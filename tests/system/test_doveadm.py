@@ -35,7 +35,8 @@ def users_host(make_module_host):
         file.writelines("%s:::::::\n" % user for user in USERS)
     os.chmod(host.path("users"), 0o644)
     host.extra += USERDB[host.dialect].format(path=host.path("users"))
-    host.reload()
+    # the processes of before a reload may still be ending
+    host.restart()
     host.set_policies("*", on_retrieve="hide")
     for user in USERS:
         host.deliver(user, message("First"), message("Second"))
