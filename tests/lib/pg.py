@@ -19,10 +19,12 @@ import glob
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -62,6 +64,7 @@ class PrivatePostgres:
         self.datadir = os.path.join(self.directory, "data")
         self.logfile = os.path.join(self.directory, "postgres.log")
         self.process = None
+        self._local = threading.local()
         self.user = self._server_user()
         self.settings = {
             "listen_addresses": "''",
@@ -224,16 +227,39 @@ class PrivatePostgres:
         conn.autocommit = autocommit
         return conn
 
-    def query(self, sql, args=None, role="postgres", dbname=None):
-        """Run a statement on a connection of its own. Returns its rows as a
-        list of tuples, or None if it gives none."""
-        conn = self.connect(role, dbname)
+    @contextlib.contextmanager
+    def _connection(self, role, dbname):
+        """A connection, which stays for the thread's next statement if it is
+        for the same database: tests ask a database again and again. None stays
+        with a template, which could not be copied then."""
+        if role != "postgres" or dbname in (None, "postgres") or \
+           "template" in dbname:
+            with contextlib.closing(self.connect(role, dbname)) as conn:
+                yield conn
+            return
+        conn, known = getattr(self._local, "connection", (None, None))
+        self._local.connection = (None, None)
+        if conn is not None and (known != dbname or conn.closed or
+                                 select.select([conn], [], [], 0)[0]):
+            # for another database, or the server has ended it
+            conn.close()
+            conn = None
+        if conn is None:
+            conn = self.connect(role, dbname)
         try:
+            yield conn
+        except BaseException:
+            conn.close()
+            raise
+        self._local.connection = (conn, dbname)
+
+    def query(self, sql, args=None, role="postgres", dbname=None):
+        """Run a statement. Returns its rows as a list of tuples, or None if it
+        gives none."""
+        with self._connection(role, dbname) as conn:
             with conn.cursor() as cur:
                 cur.execute(sql, args)
                 return cur.fetchall() if cur.description else None
-        finally:
-            conn.close()
 
     def value(self, sql, args=None, role="postgres", dbname=None):
         """The first column of the first row."""
