@@ -287,7 +287,9 @@ def main():
         Stage("build with gcc", gcc),
         Stage("build with clang", clang),
         Stage("build with sanitizers", asan),
-        Stage("distribution", distcheck(gcc)),
+        *([Stage("distribution", distcheck(gcc))]
+          # a copy without the repository is made of one that is checked
+          if os.path.exists(os.path.join(TOP, ".git")) else []),
         Stage("tree", pytest(gcc, "tree", parallel=False)),
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),

@@ -459,6 +459,8 @@ def test_deletion_that_was_decided_much_later(fresh, old):
         (OTHER, 3, "committed", True), (OTHER, 4, "committed", True)]
 
 
+# begun with the first ones, since it waits
+@pytest.mark.xdist_group("slow database")
 def test_rollups_of_a_slow_database(fresh, old):
     """One day at least, and no more when that took long: the rest is for the
     next call."""

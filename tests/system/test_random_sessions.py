@@ -19,7 +19,7 @@ from random_tools import RandomHost
 from run_random import Run
 
 SESSIONS = int(os.environ.get("POP3_POLICY_RANDOM_SESSIONS",
-                              300 if ASAN else 2000))
+                              300 if ASAN else 1500))
 SEED = os.environ.get("POP3_POLICY_RANDOM_SEED", "1939")
 
 KINDS = {
