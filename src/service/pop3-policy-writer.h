@@ -36,6 +36,14 @@ void pop3_policy_writer_add_awaited(struct pop3_policy_writer *writer,
 				    struct pop3_policy_record *record,
 				    pop3_policy_record_callback_t *callback,
 				    void *context);
+/* Queue a record, and call back when it is in the log on this host's disk, or
+   cannot be put there (ok == FALSE; it is not queued then); never before this
+   function has returned. It goes to the database as others do. */
+typedef void pop3_policy_writer_durable_callback_t(bool ok, void *context);
+void pop3_policy_writer_add_durable(struct pop3_policy_writer *writer,
+				    struct pop3_policy_record *record,
+				    pop3_policy_writer_durable_callback_t *callback,
+				    void *context);
 /* The one who waited is gone. If the record was not sent, it will not be. */
 void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record **record);
