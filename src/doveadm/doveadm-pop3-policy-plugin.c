@@ -22,6 +22,7 @@ static struct doveadm_cmd_ver2 *const commands[] = {
 	&doveadm_pop3_policy_cmd_resume,
 	&doveadm_pop3_policy_cmd_confirm,
 	&doveadm_pop3_policy_cmd_breaker,
+	&doveadm_pop3_policy_cmd_schema,
 };
 
 void doveadm_pop3_policy_plugin_init(struct module *module ATTR_UNUSED)

@@ -22,5 +22,6 @@ extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_pause;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_resume;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_confirm;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_breaker;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_schema;
 
 #endif
