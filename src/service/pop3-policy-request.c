@@ -5,6 +5,7 @@
 #include "str.h"
 #include "pop3-policy-admin.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-leave-out.h"
 #include "pop3-policy-order.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
@@ -143,6 +144,7 @@ void pop3_policy_request_start(struct pop3_policy_client *client,
 	request->pool = request->message->pool;
 	request->event = event_create(pop3_policy_client_event(client));
 	event_add_str(request->event, "verb", request->message->head.name);
+	pop3_policy_leave_out(&request->service->set, request->message);
 	verb = pop3_policy_verb_find(request->message->head.name);
 	request->timeout_msecs = verb != NULL && verb->admin ?
 		POP3_POLICY_ADMIN_CALL_MSECS :

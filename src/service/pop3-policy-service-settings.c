@@ -48,6 +48,8 @@ static const struct pop3_policy_set_def set_defs[] = {
 	{ DEF(TIME, poll_interval), 60, 1, 3600, 1000,
 	  "a time from 1 s to 1 hour" },
 	{ DEF(BOOL, record_polls), 0, 0, 0, 0, "yes or no" },
+	{ DEF(BOOL, record_address), 1, 0, 0, 0, "yes or no" },
+	{ DEF(BOOL, record_message_id), 1, 0, 0, 0, "yes or no" },
 	{ DEF(TIME, notice_expiry_time), 7 * 86400, 3600, 90 * 86400, 1000,
 	  "a time from 1 hour to 90 days" },
 	{ DEF(TIME, query_timeout), 4000, 100, 60000, 1,
@@ -214,6 +216,9 @@ pop3_policy_set_builtin(struct pop3_policy_service_settings *set)
 		    set_defs[i].type == POP3_POLICY_SET_TIME) {
 			*(unsigned int *)PTR_OFFSET(set, set_defs[i].offset) =
 				set_defs[i].builtin;
+		} else if (set_defs[i].type == POP3_POLICY_SET_BOOL) {
+			*(bool *)PTR_OFFSET(set, set_defs[i].offset) =
+				set_defs[i].builtin != 0;
 		}
 	}
 }

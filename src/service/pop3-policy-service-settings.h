@@ -26,6 +26,11 @@ struct pop3_policy_service_settings {
 	unsigned int poll_interval;
 	/* write a session row for each poll that found nothing */
 	bool record_polls;
+	/* record the clients' addresses, and Dovecot's session ids, which are
+	   made of them */
+	bool record_address;
+	/* record Message-IDs */
+	bool record_message_id;
 	/* seconds before mail expires that its owner is told */
 	unsigned int notice_expiry_time;
 	/* milliseconds after which a request is answered with a failure */

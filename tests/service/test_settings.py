@@ -27,6 +27,8 @@ USER = "jane@example.org"
     ("notice_expiry_time", "7", "a time from 1 hour to 90 days"),
     ("query_timeout", "5 weeks", "a time from 100 ms to 1 min"),
     ("record_polls", "maybe", "yes or no"),
+    ("record_address", "1", "yes or no"),
+    ("record_message_id", "true", "yes or no"),
 ])
 def test_wrong_value(make_service, name, value, allowed):
     service = make_service(wait=False, settings={name: value})
