@@ -170,6 +170,7 @@ expire_sweep(struct expire_context *ctx, struct mail_user *user)
 {
 	struct pop3_policy_sweep_result result;
 	const char *error;
+	bool more, repaired = FALSE;
 
 	do {
 		if (ctx->sweep(user, ctx->dry_run, &result, &error) < 0) {
@@ -179,11 +180,14 @@ expire_sweep(struct expire_context *ctx, struct mail_user *user)
 			return -1;
 		}
 		expire_print(&result);
-		if (!result.more || doveadm_is_killed())
+		/* once: it may be that something cannot be settled */
+		more = result.more || (result.repaired && !repaired);
+		repaired = repaired || result.repaired;
+		if (!more || doveadm_is_killed())
 			break;
 		/* for longer */
 	} while (expire_claim(ctx, user->username) > 0);
-	return result.more ? 1 : 0;
+	return more ? 1 : 0;
 }
 
 static int

@@ -25,6 +25,9 @@ static void sweep_result(const struct pop3_policy_session *session,
 		sum += session->due_counts[i];
 	}
 	result_r->more = sum >= POP3_POLICY_MAX_DUE && !session->dry_run;
+	/* what is under an open intent is not told as due */
+	result_r->repaired = session->login != NULL && !session->dry_run &&
+		array_count(&session->login->intents) > 0;
 }
 
 static int sweep_box(struct pop3_policy_session *session, struct mailbox *box,

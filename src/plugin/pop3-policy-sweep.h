@@ -17,6 +17,8 @@ struct pop3_policy_sweep_result {
 	struct pop3_policy_sweep_rule rules[16];
 	/* as many as are done at a time: there may be more */
 	bool more;
+	/* what an earlier session left open was settled, and may be due */
+	bool repaired;
 };
 
 #define POP3_POLICY_SWEEP_FUNCTION "pop3_policy_sweep"

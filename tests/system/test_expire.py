@@ -186,13 +186,37 @@ def test_killed_and_run_again(site):
     site.host.sql("DELETE FROM pop3.sweep")
     site.host.sql("UPDATE pop3.intent SET lease_until = now() - interval '1 s'"
                   " WHERE state <> 'closed'")
-    # settles what was left open; what is due of that goes the next time
-    site.expire("-A")
+    # settles what was left open, and removes what is due of that
     site.expire("-A")
     for user in users:
         assert site.left(user) == [3]
     wait_until(lambda: site.host.value(
         "SELECT count(*) FROM pop3.intent WHERE state <> 'closed'") == 0)
+
+
+def test_what_was_left_open_goes_at_once(site):
+    """An intent whose session is over, with nothing done yet."""
+    user = "anna@example.org"
+    site.add(user)
+    site.host.sql("""
+        INSERT INTO pop3.intent
+               (session_id, intent_no, maildrop_id, username, chain_id,
+                first_seq, state, lease_until, mailbox_guid, uidvalidity, uid,
+                guid, size, action, reason)
+        SELECT gen_random_uuid(), 1, d.maildrop_id, d.username,
+               gen_random_uuid(), 1, 'abandoned', now(), d.mailbox_guid,
+               d.uidvalidity, array_agg(m.uid ORDER BY m.uid),
+               array_agg(m.message_guid ORDER BY m.uid),
+               array_agg(m.size ORDER BY m.uid),
+               array_agg('expunge'::text),
+               array_agg('expired-retrieved'::text)
+          FROM pop3.maildrop d JOIN pop3.message m USING (maildrop_id)
+         WHERE d.username = %s GROUP BY d.maildrop_id""", (user,))
+    assert site.expire("-A") == {user: {"expired-retrieved": 2}}
+    assert site.left(user) == [3]
+    assert [row["event"] for row in site.host.audit(user)
+            if row["event"] in ("released", "intent", "committed")] == \
+        ["released", "released", "intent", "intent", "committed"]
 
 
 def test_more_than_are_done_at_a_time(site):
