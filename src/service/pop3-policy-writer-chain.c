@@ -10,7 +10,7 @@
 
 /* The schema version this service was written for. One newer is served, too: it
    has what services of the version before call. */
-#define POP3_POLICY_SCHEMA 2
+#define POP3_POLICY_SCHEMA 3
 
 struct pop3_policy_chain_head {
 	int64_t batch, seq, epoch;

@@ -91,10 +91,6 @@
 \ir functions/pop3.sweep_release.sql
 \ir functions/pop3.forget_user.sql
 
--- what services of the version before call
-\ir compat/1-first.sql
-\ir compat/1-second.sql
-
 \ir views/policy_source.sql
 \ir views/policy_user.sql
 \ir views/intent_decided.sql

@@ -21,7 +21,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir rollups.sql
 \ir migrations/0001-initial.sql
 -- what later migrations make is in the files above
-INSERT INTO pop3.schema_version (version) VALUES (2);
+INSERT INTO pop3.schema_version (version) VALUES (2), (3);
 \ir parameters.sql
 
 -- triggers

@@ -533,7 +533,9 @@ CREATE TABLE pop3.chain (
     last_seq       bigint NOT NULL DEFAULT 0,
     epoch          bigint NOT NULL DEFAULT 0,
     created_at     timestamptz NOT NULL DEFAULT now(),
-    opened_at      timestamptz NOT NULL DEFAULT now()
+    opened_at      timestamptz NOT NULL DEFAULT now(),
+    last_mac       bytea CONSTRAINT last_mac_length
+        CHECK (octet_length(last_mac) = 32)
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE pop3.chain IS
     'A row per writer. Its head moves with the rows it counts, which makes a resend exactly-once';
@@ -548,6 +550,8 @@ COMMENT ON COLUMN pop3.chain.epoch IS
     'How often it was opened; what was sent before the last time is refused';
 COMMENT ON COLUMN pop3.chain.created_at IS 'First opened';
 COMMENT ON COLUMN pop3.chain.opened_at IS 'Last opened';
+COMMENT ON COLUMN pop3.chain.last_mac IS
+    'MAC of the last row that was sealed; NULL while none is';
 
 CREATE TABLE pop3.quarantine (
     quarantine_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -638,6 +642,15 @@ CREATE TABLE pop3.session_default PARTITION OF pop3.session DEFAULT;
 COMMENT ON TABLE pop3.session_default IS
     'Rows of pop3.session that belong to no partition; pop3.maintain() counts them';
 
+-- No partitions: there are few such rows.
+CREATE TABLE pop3.session_lost (
+    LIKE pop3.session INCLUDING DEFAULTS INCLUDING COMMENTS,
+    PRIMARY KEY (session_id, started_at)
+);
+COMMENT ON TABLE pop3.session_lost IS
+    'A row per session that was recorded as lost and found later, as it was recorded first. pop3.session has what is known since';
+CREATE INDEX session_lost_username ON pop3.session_lost (username);
+
 CREATE TABLE pop3.audit (
     at              timestamptz NOT NULL DEFAULT now(),
     chain_id        uuid,
@@ -709,6 +722,55 @@ CREATE INDEX audit_message_guid ON pop3.audit (message_guid)
 -- What became of an intent, for reports: a row per intent, or message repaired.
 CREATE INDEX audit_decision ON pop3.audit (session_id, intent_no, uid)
     WHERE event IN ('committed', 'committed-late', 'released', 'presumed');
+-- A batch finds its rows by it, to seal them.
+CREATE INDEX audit_seq ON pop3.audit (seq);
+-- what was done in plain SQL and is not part of a chain yet
+CREATE INDEX audit_plain ON pop3.audit (at) WHERE chain_id IS NULL;
 CREATE TABLE pop3.audit_default PARTITION OF pop3.audit DEFAULT;
 COMMENT ON TABLE pop3.audit_default IS
     'Rows of pop3.audit that belong to no partition; pop3.maintain() counts them';
+
+-- --- seals -----------------------------------------------------------------
+
+-- Partitioned by day (UTC), see pop3.maintain(). 80 bytes for each row that is
+-- sealed, and about 150 for each batch. Random bytes are not worth compressing.
+CREATE TABLE pop3.seal (
+    at        timestamptz NOT NULL DEFAULT now(),
+    first_seq bigint NOT NULL,
+    last_seq  bigint NOT NULL
+        CONSTRAINT seqs_in_order CHECK (last_seq >= first_seq),
+    chain_id  uuid NOT NULL,
+    key_id    text NOT NULL,
+    prev_mac  bytea NOT NULL
+        CONSTRAINT prev_mac_length CHECK (octet_length(prev_mac) = 32),
+    salts     bytea NOT NULL,
+    digests   bytea NOT NULL,
+    macs      bytea NOT NULL,
+    CONSTRAINT lengths CHECK (
+        octet_length(salts) = 16 * (last_seq - first_seq + 1) AND
+        octet_length(digests) = 32 * (last_seq - first_seq + 1) AND
+        octet_length(macs) = 32 * (last_seq - first_seq + 1))
+) PARTITION BY RANGE (at);
+ALTER TABLE pop3.seal
+    ALTER COLUMN salts SET STORAGE EXTERNAL,
+    ALTER COLUMN digests SET STORAGE EXTERNAL,
+    ALTER COLUMN macs SET STORAGE EXTERNAL;
+COMMENT ON TABLE pop3.seal IS
+    'A row per batch that wrote rows of a chain: what proves that these are as they were written. Append-only';
+COMMENT ON COLUMN pop3.seal.at IS 'When the batch was written';
+COMMENT ON COLUMN pop3.seal.first_seq IS 'Number of its first row in the chain';
+COMMENT ON COLUMN pop3.seal.last_seq IS 'Number of its last row in the chain';
+COMMENT ON COLUMN pop3.seal.chain_id IS 'The chain';
+COMMENT ON COLUMN pop3.seal.key_id IS
+    'Id of the key: the first 16 hexadecimal digits of a SHA-256 of it';
+COMMENT ON COLUMN pop3.seal.prev_mac IS
+    'MAC of the row before the first; 32 zero bytes if there is none';
+COMMENT ON COLUMN pop3.seal.salts IS
+    '16 random bytes per row; zeros once its personal columns were erased';
+COMMENT ON COLUMN pop3.seal.digests IS
+    'SHA-256 of salt and personal columns, 32 bytes per row';
+COMMENT ON COLUMN pop3.seal.macs IS 'HMAC-SHA-256, 32 bytes per row';
+CREATE INDEX seal_chain ON pop3.seal (chain_id, first_seq);
+CREATE TABLE pop3.seal_default PARTITION OF pop3.seal DEFAULT;
+COMMENT ON TABLE pop3.seal_default IS
+    'Rows of pop3.seal that belong to no partition; pop3.maintain() counts them';

@@ -1,5 +1,5 @@
--- Triggers. Those on pop3.audit fire once a statement, for a table named in
--- it; pop3.maintain() gives each partition its own.
+-- Triggers. Those on pop3.audit and pop3.seal fire once a statement, for a table
+-- named in it; pop3.maintain() gives each partition its own.
 
 CREATE TRIGGER policy_check BEFORE INSERT OR UPDATE ON pop3.policy
     FOR EACH ROW EXECUTE FUNCTION pop3.policy_check();
@@ -19,4 +19,10 @@ CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.audit
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
 CREATE TRIGGER audit_guard
     BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.audit_default
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
+
+CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.seal
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
+CREATE TRIGGER audit_guard
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.seal_default
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();

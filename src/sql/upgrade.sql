@@ -13,7 +13,7 @@ BEGIN;
 \ir header.sql
 SET LOCAL lock_timeout = '10s';
 
-\set current 2
+\set current 3
 -- how often to try to get the locks
 \if :{?tries}
 \else
@@ -37,6 +37,7 @@ SET LOCAL ROLE pop3_owner;
 
 SELECT max(v.version) AS before, max(v.version) > :current AS newer,
        max(v.version) < 2 AS before_2,
+       max(v.version) < 3 AS before_3,
        set_config('pop3.upgrade_to', :'current', true) AS set_to,
        set_config('pop3.upgrade_tries', :'tries', true) AS set_tries,
        set_config('pop3.upgrade_locks', '', true) AS set_locks
@@ -55,7 +56,10 @@ $$;
 -- tables that migrations change
 \if :before_2
 SELECT set_config('pop3.upgrade_locks',
-                  'pop3.audit, pop3.maildrop, pop3.parameter', true)
+                  'pop3.audit, pop3.chain, pop3.maildrop, pop3.parameter',
+                  true) AS set_locks \gset
+\elif :before_3
+SELECT set_config('pop3.upgrade_locks', 'pop3.audit, pop3.chain', true)
     AS set_locks \gset
 \endif
 
@@ -96,6 +100,9 @@ $$;
 
 \if :before_2
 \ir migrations/0002-notices-and-sweeps.sql
+\endif
+\if :before_3
+\ir migrations/0003-seals-and-outages.sql
 \endif
 
 -- All functions but those of triggers, and all views, from the files that

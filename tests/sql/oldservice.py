@@ -7,7 +7,9 @@ import re
 from sqlhelp import DAY, Service, array, new_id
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schemas")
-NAMES = ("1-first", "1-second")
+NAMES = ("1-first", "1-second", "2-first")
+# of the version before, whose services go on after an upgrade
+SERVED = ("2-first",)
 
 
 class Statement:
@@ -52,7 +54,10 @@ class OldService(Service):
             for name, value in values.items()}
 
     def version(self, user=None):
-        """As the service puts it together from the rows."""
+        """What the database says, or what version 1 put together from the
+        rows."""
+        if "policy_version" in self.statements:
+            return super().version(user)
         rows = {r.level: r.version
                 for r in self.read("policy_rows", username=user)}
         return ".".join(str(rows.get(level, 0)) for level in range(6))
@@ -97,5 +102,12 @@ class OldService(Service):
                    username=[user], device=[None],
                    remote_address=["192.0.2.1"], tls=[True], polls=[3],
                    last=[now])
+        if "record_usage" in self.statements:
+            self.usage(user=user, level=80)
+            found["notice"] = (self.take_notice("quota", username=user,
+                                                level=80),
+                               self.told_level(user))
+            (room,) = self.evictable(bytes=1, user=user)
+            found["evictable"] = (room.uid, room.more)
         self.read("maintain")
         return found

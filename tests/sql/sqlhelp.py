@@ -121,7 +121,8 @@ class Database:
         for chain in self.rows("SELECT * FROM pop3.chain"):
             seqs = self.values(
                 "SELECT seq FROM (SELECT chain_id, seq FROM pop3.audit "
-                "UNION ALL SELECT chain_id, seq FROM pop3.session) r "
+                "UNION ALL SELECT chain_id, seq FROM pop3.session "
+                "UNION ALL SELECT chain_id, seq FROM pop3.session_lost) r "
                 "WHERE chain_id = %s ORDER BY seq", (chain.chain_id,))
             assert seqs == list(range(1, chain.last_seq + 1)), chain
         wrong = self.rows(

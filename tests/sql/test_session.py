@@ -88,7 +88,7 @@ def test_a_lost_session_that_is_found_counts(db):
 
     row = db.row("SELECT *, ended_at - started_at AS took FROM pop3.session")
     assert (row.session_id, row.chain_id, row.seq) == \
-        (same["session_id"], service.chain, 1)
+        (same["session_id"], service.chain, 2)
     assert (row.ended_by, row.bytes, row.uidvalidity, row.uidnext,
             row.uidnext_end, row.messages, row.mailbox_guid, row.retr,
             row.top, row.dele, row.tls, row.auth_user, row.dovecot_session,
@@ -98,9 +98,11 @@ def test_a_lost_session_that_is_found_counts(db):
     assert (str(row.fetched), str(row.retrieved), str(row.removed)) == \
         ("{[3,5)}", "{[3,5)}", "{[4,5)}")
     assert row.took.total_seconds() == 0.5
-    assert db.events("seq", "event", "session_id", "username", "detail") == \
-        [(2, "session-found", same["session_id"], USER,
-          "was recorded as lost: chain %s, number 1" % service.chain)]
+    lost = db.row("SELECT * FROM pop3.session_lost")
+    assert (lost.session_id, lost.chain_id, lost.seq, lost.ended_by,
+            lost.username, lost.started_at) == \
+        (same["session_id"], service.chain, 1, "lost", USER, row.started_at)
+    assert db.events("event") == []
 
     (state,) = service.state()
     assert (state.uidnext, state.messages, state.anchor_uid,
@@ -115,7 +117,7 @@ def test_a_lost_session_that_is_found_counts(db):
     service.session(**found)
     lose(service, **same)
     assert [e for e, in db.events("event")] == \
-        ["session-found", "repeat", "repeat"]
+        ["repeat", "repeat"]
     assert db.value("SELECT ended_by FROM pop3.session") == "quit"
     assert db.messages()[3].retrieved_count == 1
     assert db.value("SELECT sessions FROM pop3.maildrop") == 1
@@ -127,9 +129,10 @@ def test_a_lost_session_is_found_by_another_writer(db):
     second = Service(db)
     second.session(retrieved={3: "none"}, **same)
     row = db.row("SELECT * FROM pop3.session")
-    assert (row.chain_id, row.seq, row.ended_by) == (first.chain, 1, "quit")
-    assert db.events("chain_id", "seq", "event") == \
-        [(second.chain, 1, "session-found")]
+    assert (row.chain_id, row.seq, row.ended_by) == (second.chain, 1, "quit")
+    row = db.row("SELECT * FROM pop3.session_lost")
+    assert (row.chain_id, row.seq, row.ended_by) == (first.chain, 1, "lost")
+    assert db.events("event") == []
     assert list(db.messages()) == [3]
 
 

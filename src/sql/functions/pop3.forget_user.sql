@@ -8,7 +8,7 @@
 -- (a master user), and copies outside this database.
 -- Calls: effective_policy, parse_scope, who. Tables: writes policy, maildrop,
 -- message, would_remove, intent, login, download, usage, notice, sweep, audit,
--- session, policy_history, quarantine.
+-- session, session_lost, policy_history, quarantine.
 
 CREATE FUNCTION pop3.forget_user(p_username text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -72,6 +72,10 @@ BEGIN
            remote_address = NULL, device = NULL
      WHERE s.username = p_username;
     GET DIAGNOSTICS v_session = ROW_COUNT;
+    UPDATE pop3.session_lost s
+       SET username = v_name, auth_user = NULL, dovecot_session = NULL,
+           remote_address = NULL, device = NULL
+     WHERE s.username = p_username;
     UPDATE pop3.quarantine q SET record = NULL, error = NULL
      WHERE strpos(q.record, p_username) > 0;
 

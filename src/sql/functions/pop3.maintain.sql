@@ -1,8 +1,8 @@
 -- Upkeep, to be called about hourly, in a transaction of its own: makes the
--- daily partitions of pop3.audit and pop3.session from today to 14 days ahead
--- (UTC), counts the rows that belong to none (strays: partitions were missing,
--- or a clock is wrong), deletes intents closed for a day, watermarks that no
--- policy asks for, downloads older than a day, logins older than any
+-- daily partitions of pop3.audit, pop3.session and pop3.seal from today to 14
+-- days ahead (UTC), counts the rows that belong to none (strays: partitions were
+-- missing, or a clock is wrong), deletes intents closed for a day, watermarks
+-- that no policy asks for, downloads older than a day, logins older than any
 -- login_delay, and what is known of users of whom nothing was heard for a year:
 -- usage, and notices where there is no maildrop either; what the breaker counted
 -- before the last two days, and claims of sweeps that ended a day ago. Counts
@@ -14,7 +14,7 @@
 -- meanwhile are moved. A second call at the same time does nothing.
 -- Days that have ended are rolled up for reports, by calls that made no partition.
 -- Calls: roll_up_due, count_kept, count_messages. Tables: makes partitions of
--- audit and session; writes intent, watermark, download, login, usage, notice,
+-- audit, session and seal; writes intent, watermark, download, login, usage, notice,
 -- removal_count, sweep; reads policy, preset, maildrop.
 
 CREATE FUNCTION pop3.maintain()
@@ -38,18 +38,19 @@ BEGIN
         <<days>>
         FOR v_day IN SELECT current_date + n FROM generate_series(0, 14) n
         LOOP
-            FOREACH v_table IN ARRAY ARRAY['audit', 'session']
+            FOREACH v_table IN ARRAY ARRAY['audit', 'session', 'seal']
             LOOP
                 v_name := v_table || to_char(v_day, '_YYYYMMDD');
                 CONTINUE WHEN to_regclass('pop3.' || v_name) IS NOT NULL;
-                v_column := CASE v_table WHEN 'audit' THEN 'at'
-                                         ELSE 'started_at' END;
+                v_column := CASE v_table WHEN 'session' THEN 'started_at'
+                                         ELSE 'at' END;
                 v_range := format('%1$I >= %2$L AND %1$I < %3$L', v_column,
                                   v_day::timestamptz,
                                   (v_day + 1)::timestamptz);
                 BEGIN
                     EXECUTE format('CREATE TABLE pop3.%I (LIKE pop3.%I '
-                                   'INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                                   'INCLUDING DEFAULTS INCLUDING CONSTRAINTS '
+                                   'INCLUDING STORAGE)',
                                    v_name, v_table);
                     EXECUTE format('COMMENT ON TABLE pop3.%I IS %L', v_name,
                                    'Partition of pop3.' || v_table ||
@@ -64,7 +65,7 @@ BEGIN
                                    'pop3.%I FOR VALUES FROM (%L) TO (%L)',
                                    v_table, v_name, v_day::timestamptz,
                                    (v_day + 1)::timestamptz);
-                    IF v_table = 'audit' THEN
+                    IF v_table IN ('audit', 'seal') THEN
                         EXECUTE format('CREATE TRIGGER audit_guard BEFORE '
                                        'UPDATE OR DELETE OR TRUNCATE ON '
                                        'pop3.%I FOR EACH STATEMENT EXECUTE '
@@ -167,7 +168,8 @@ BEGIN
         PERFORM pop3.count_messages();
     END IF;
     strays := (SELECT count(*) FROM pop3.audit_default) +
-              (SELECT count(*) FROM pop3.session_default);
+              (SELECT count(*) FROM pop3.session_default) +
+              (SELECT count(*) FROM pop3.seal_default);
     RETURN NEXT;
 END
 $$;

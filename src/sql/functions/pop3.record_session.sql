@@ -5,9 +5,9 @@
 -- session ended by quit. p_would_* are messages that enforce would have
 -- removed.
 -- A session that was recorded before gives an audit row of event repeat, and
--- no changes. But where it was recorded as lost, it counts: what is known of it
--- now goes into that row, which keeps its chain and number, and the audit row
--- is of event session-found.
+-- no changes. But where it was recorded as lost, it counts: its row is what is
+-- known now, and what was recorded first goes to pop3.session_lost, with its
+-- chain and number.
 --
 -- Watermarks: a UIDNEXT higher than the last known is noted with the time of
 -- the login, in the row of that day (UTC) if there is one. view_since is
@@ -17,8 +17,8 @@
 --
 -- Where p_download is true (the user has a download_daily), p_bytes are counted
 -- for that; NULL is not known, and is true if some were.
--- Calls: maildrop_find, download_settle. Tables: writes session, audit, maildrop, message,
--- watermark, would_remove, download.
+-- Calls: maildrop_find, download_settle. Tables: writes session, session_lost,
+-- audit, maildrop, message, watermark, would_remove, download.
 
 CREATE FUNCTION pop3.record_session(
     p_chain_id uuid, p_seq bigint, p_session_id uuid, p_dovecot_session text,
@@ -43,9 +43,6 @@ DECLARE
     v_retrievals bigint := 0;
     v_new bigint := 0;
     v_gone bigint := 0;
-    v_event text;
-    v_chain uuid;
-    v_seq bigint;
     v_since timestamptz;
     v_since_uid bigint;
     v_window bigint;
@@ -71,39 +68,36 @@ BEGIN
             coalesce(p_top, 0), coalesce(p_dele, 0), p_tls, p_username,
             p_auth_user, p_dovecot_session, p_device, p_remote_address,
             p_ended_by, p_fetched, v_retrieved, p_removed)
-    ON CONFLICT (session_id, started_at) DO UPDATE
-       SET ended_at = excluded.ended_at, bytes = excluded.bytes,
-           uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext,
-           uidnext_end = excluded.uidnext_end, messages = excluded.messages,
-           mailbox_guid = excluded.mailbox_guid, retr = excluded.retr,
-           top = excluded.top, dele = excluded.dele, tls = excluded.tls,
-           auth_user = excluded.auth_user,
-           dovecot_session = excluded.dovecot_session,
-           device = excluded.device,
-           remote_address = excluded.remote_address,
-           ended_by = excluded.ended_by, fetched = excluded.fetched,
-           retrieved = excluded.retrieved, removed = excluded.removed
-     WHERE s.ended_by = 'lost' AND excluded.ended_by <> 'lost'
-       AND s.username = excluded.username
-    RETURNING s.chain_id, s.seq INTO v_chain, v_seq;
-    IF NOT FOUND THEN
-        v_event := 'repeat';
-    ELSIF (v_chain, v_seq) IS DISTINCT FROM (p_chain_id, p_seq) THEN
-        v_event := 'session-found';
+    ON CONFLICT (session_id, started_at) DO NOTHING;
+    IF NOT FOUND AND p_ended_by <> 'lost' THEN
+        -- Whoever finds it at the same time waits here, and finds none lost.
+        INSERT INTO pop3.session_lost
+        SELECT s.* FROM pop3.session s
+         WHERE s.session_id = p_session_id AND s.started_at = v_started
+           AND s.ended_by = 'lost' AND s.username = p_username
+           FOR UPDATE;
+        UPDATE pop3.session s
+           SET ended_at = v_ended, chain_id = p_chain_id, seq = p_seq,
+               bytes = coalesce(p_bytes, 0), uidvalidity = p_uidvalidity,
+               uidnext = p_uidnext, uidnext_end = p_uidnext_end,
+               messages = p_messages, mailbox_guid = p_mailbox_guid,
+               retr = coalesce(p_retr, 0), top = coalesce(p_top, 0),
+               dele = coalesce(p_dele, 0), tls = p_tls,
+               auth_user = p_auth_user, dovecot_session = p_dovecot_session,
+               device = p_device, remote_address = p_remote_address,
+               ended_by = p_ended_by, fetched = p_fetched,
+               retrieved = v_retrieved, removed = p_removed
+         WHERE FOUND AND s.session_id = p_session_id
+           AND s.started_at = v_started;
     END IF;
-    IF v_event IS NOT NULL THEN
+    IF NOT FOUND THEN
         INSERT INTO pop3.audit
                (chain_id, seq, event, session_id, dovecot_session, username,
                 auth_user, remote_address, device, mailbox_guid, uidvalidity,
                 detail)
-        VALUES (p_chain_id, p_seq, v_event, p_session_id, p_dovecot_session,
+        VALUES (p_chain_id, p_seq, 'repeat', p_session_id, p_dovecot_session,
                 p_username, p_auth_user, p_remote_address, p_device,
-                p_mailbox_guid, p_uidvalidity,
-                CASE v_event WHEN 'repeat' THEN 'session'
-                             ELSE format('was recorded as lost: chain %s, number %s',
-                                         v_chain, v_seq) END);
-    END IF;
-    IF v_event = 'repeat' THEN
+                p_mailbox_guid, p_uidvalidity, 'session');
         RETURN;
     END IF;
     -- of a lost session it is not known what was sent

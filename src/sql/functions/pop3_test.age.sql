@@ -2,7 +2,7 @@
 -- gone by since. Rows of audit and session that leave their partition's day
 -- go where they belong, else to the default partition.
 -- Calls: nothing. Tables: writes maildrop, message, watermark, would_remove,
--- intent, login, download, usage, notice, session,
+-- intent, login, download, usage, notice, session, session_lost,
 -- audit, kept, rolled_up, daily, daily_event.
 
 CREATE FUNCTION pop3_test.age(p_username text, p_by interval) RETURNS void
@@ -64,6 +64,9 @@ BEGIN
                       ELSE n.told END
      WHERE n.username = p_username;
     UPDATE pop3.session s
+       SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
+     WHERE s.username = p_username;
+    UPDATE pop3.session_lost s
        SET started_at = s.started_at - p_by, ended_at = s.ended_at - p_by
      WHERE s.username = p_username;
     -- they are on other days now

@@ -1,0 +1,146 @@
+-- Schema version 3: seals of what the chains say.
+
+INSERT INTO pop3.schema_version (version) VALUES (3);
+
+ALTER TABLE pop3.chain
+    ADD COLUMN last_mac bytea CONSTRAINT last_mac_length
+        CHECK (octet_length(last_mac) = 32);
+COMMENT ON COLUMN pop3.chain.last_mac IS
+    'MAC of the last row that was sealed; NULL while none is';
+
+-- No partitions: there are few such rows.
+CREATE TABLE pop3.session_lost (
+    LIKE pop3.session INCLUDING DEFAULTS INCLUDING COMMENTS,
+    PRIMARY KEY (session_id, started_at)
+);
+COMMENT ON TABLE pop3.session_lost IS
+    'A row per session that was recorded as lost and found later, as it was recorded first. pop3.session has what is known since';
+CREATE INDEX session_lost_username ON pop3.session_lost (username);
+
+-- Partitioned by day (UTC), see pop3.maintain(). 80 bytes for each row that is
+-- sealed, and about 150 for each batch. Random bytes are not worth compressing.
+CREATE TABLE pop3.seal (
+    at        timestamptz NOT NULL DEFAULT now(),
+    first_seq bigint NOT NULL,
+    last_seq  bigint NOT NULL
+        CONSTRAINT seqs_in_order CHECK (last_seq >= first_seq),
+    chain_id  uuid NOT NULL,
+    key_id    text NOT NULL,
+    prev_mac  bytea NOT NULL
+        CONSTRAINT prev_mac_length CHECK (octet_length(prev_mac) = 32),
+    salts     bytea NOT NULL,
+    digests   bytea NOT NULL,
+    macs      bytea NOT NULL,
+    CONSTRAINT lengths CHECK (
+        octet_length(salts) = 16 * (last_seq - first_seq + 1) AND
+        octet_length(digests) = 32 * (last_seq - first_seq + 1) AND
+        octet_length(macs) = 32 * (last_seq - first_seq + 1))
+) PARTITION BY RANGE (at);
+ALTER TABLE pop3.seal
+    ALTER COLUMN salts SET STORAGE EXTERNAL,
+    ALTER COLUMN digests SET STORAGE EXTERNAL,
+    ALTER COLUMN macs SET STORAGE EXTERNAL;
+COMMENT ON TABLE pop3.seal IS
+    'A row per batch that wrote rows of a chain: what proves that these are as they were written. Append-only';
+COMMENT ON COLUMN pop3.seal.at IS 'When the batch was written';
+COMMENT ON COLUMN pop3.seal.first_seq IS 'Number of its first row in the chain';
+COMMENT ON COLUMN pop3.seal.last_seq IS 'Number of its last row in the chain';
+COMMENT ON COLUMN pop3.seal.chain_id IS 'The chain';
+COMMENT ON COLUMN pop3.seal.key_id IS
+    'Id of the key: the first 16 hexadecimal digits of a SHA-256 of it';
+COMMENT ON COLUMN pop3.seal.prev_mac IS
+    'MAC of the row before the first; 32 zero bytes if there is none';
+COMMENT ON COLUMN pop3.seal.salts IS
+    '16 random bytes per row; zeros once its personal columns were erased';
+COMMENT ON COLUMN pop3.seal.digests IS
+    'SHA-256 of salt and personal columns, 32 bytes per row';
+COMMENT ON COLUMN pop3.seal.macs IS 'HMAC-SHA-256, 32 bytes per row';
+CREATE INDEX seal_chain ON pop3.seal (chain_id, first_seq);
+CREATE TABLE pop3.seal_default PARTITION OF pop3.seal DEFAULT;
+COMMENT ON TABLE pop3.seal_default IS
+    'Rows of pop3.seal that belong to no partition; pop3.maintain() counts them';
+
+-- It names the table now.
+CREATE OR REPLACE FUNCTION pop3.audit_guard() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF current_user = 'pop3_owner' AND
+       current_setting('pop3.audit_change', true) IN
+       ('forget_user', 'maintain', 'chain_plain', 'age') THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'pop3.% is append-only: % is not allowed',
+          split_part(TG_TABLE_NAME, '_', 1), TG_OP
+          USING ERRCODE = 'P3003',
+                HINT = 'pop3.forget_user() erases personal data.';
+END
+$$;
+
+COMMENT ON FUNCTION pop3.audit_guard() IS
+    'Trigger: refuses UPDATE, DELETE and TRUNCATE of pop3.audit and pop3.seal';
+
+CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.seal
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
+CREATE TRIGGER audit_guard
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.seal_default
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
+
+-- its first partitions
+DO $$
+DECLARE
+    v_day date;
+    v_name text;
+BEGIN
+    FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n
+                   FROM generate_series(0, 14) n
+    LOOP
+        v_name := to_char(v_day, '"seal_"YYYYMMDD');
+        EXECUTE format('CREATE TABLE pop3.%I PARTITION OF pop3.seal '
+                       'FOR VALUES FROM (%L) TO (%L)', v_name,
+                       v_day::timestamp AT TIME ZONE 'UTC',
+                       (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+        EXECUTE format('COMMENT ON TABLE pop3.%I IS %L', v_name,
+                       'Partition of pop3.seal for one day (UTC)');
+        EXECUTE format('CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE '
+                       'OR TRUNCATE ON pop3.%I FOR EACH STATEMENT EXECUTE '
+                       'FUNCTION pop3.audit_guard()', v_name);
+    END LOOP;
+END
+$$;
+
+-- A batch finds its rows by the first, to seal them; what was done in plain SQL
+-- and is not part of a chain yet is found by the second.
+CREATE INDEX audit_seq ON ONLY pop3.audit (seq);
+CREATE INDEX audit_plain ON ONLY pop3.audit (at) WHERE chain_id IS NULL;
+-- Building them for what is recorded would keep writers waiting: partitions
+-- without rows get them now, those of days to come when they are made, the
+-- others by indexes.sql.
+DO $$
+DECLARE
+    v_partition regclass;
+    v_index record;
+    v_made regclass;
+BEGIN
+    FOR v_partition IN
+        SELECT h.inhrelid FROM pg_inherits h
+         WHERE h.inhparent = 'pop3.audit'::regclass
+           AND pg_relation_size(h.inhrelid) = 0
+    LOOP
+        FOR v_index IN
+            SELECT * FROM (VALUES
+                ('audit_seq', '(seq)'),
+                ('audit_plain', '(at) WHERE chain_id IS NULL'))
+                i (parent, definition)
+        LOOP
+            EXECUTE format('CREATE INDEX ON %s %s', v_partition,
+                           v_index.definition);
+            SELECT max(x.indexrelid)::regclass INTO v_made
+              FROM pg_index x WHERE x.indrelid = v_partition;
+            EXECUTE format('ALTER INDEX pop3.%I ATTACH PARTITION %s',
+                           v_index.parent, v_made);
+        END LOOP;
+    END LOOP;
+END
+$$;
