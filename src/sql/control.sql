@@ -50,6 +50,9 @@ COMMENT ON COLUMN pop3.maildrop.swept_before IS
 -- A chain has one writer, so nobody waits for another's row.
 CREATE TABLE pop3.removal_count (
     chain_id uuid NOT NULL,
+ALTER TABLE pop3.maildrop ADD COLUMN postponed_at timestamptz;
+COMMENT ON COLUMN pop3.maildrop.postponed_at IS
+    'When a removal was last postponed; NULL once all of them are decided';
     hour     timestamptz NOT NULL,
     removals bigint NOT NULL,
     PRIMARY KEY (chain_id, hour)

@@ -320,6 +320,7 @@ CREATE TABLE pop3.message (
     restored_at     timestamptz,
     retrieved_count int NOT NULL DEFAULT 0,
     reason          text,
+    postponed       text,
     PRIMARY KEY (maildrop_id, uid)
 );
 COMMENT ON TABLE pop3.message IS
@@ -337,6 +338,8 @@ COMMENT ON COLUMN pop3.message.restored_at IS
     'When an administrator restored it; NULL again after the next retrieval';
 COMMENT ON COLUMN pop3.message.retrieved_count IS 'Number of retrievals';
 COMMENT ON COLUMN pop3.message.reason IS 'Rule that hid it';
+COMMENT ON COLUMN pop3.message.postponed IS
+    'Rule that was to remove it while the database was away, dele or retrieved; NULL once that is decided. Hidden until then';
 -- what expire_retrieved removes
 CREATE INDEX message_retrieved ON pop3.message (maildrop_id, retrieved_at)
     WHERE retrieved_at IS NOT NULL;
@@ -474,7 +477,8 @@ CREATE TABLE pop3.intent (
     state           text NOT NULL
         CHECK (state IN ('open', 'stale', 'abandoned', 'claimed', 'closed')),
     result          text
-        CHECK (result IN ('committed', 'failed', 'repaired', 'undecided')),
+        CHECK (result IN ('committed', 'failed', 'repaired', 'undecided',
+                          'postponed')),
     lease_until     timestamptz NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
     closed_at       timestamptz,
@@ -505,7 +509,7 @@ COMMENT ON COLUMN pop3.intent.first_seq IS
 COMMENT ON COLUMN pop3.intent.state IS
     'open, stale (the policy had changed), abandoned (its session is over), claimed (for repair), closed';
 COMMENT ON COLUMN pop3.intent.result IS
-    'How it was closed: committed, failed, repaired, or undecided (UIDVALIDITY changed)';
+    'How it was closed: committed, failed, repaired, undecided (UIDVALIDITY changed), or postponed (the database was away)';
 COMMENT ON COLUMN pop3.intent.lease_until IS
     'Until when its session (or who claimed it) may act on it';
 COMMENT ON COLUMN pop3.intent.created_at IS 'When it was taken';
@@ -692,7 +696,7 @@ COMMENT ON COLUMN pop3.audit.uid IS
 COMMENT ON COLUMN pop3.audit.size IS 'Bytes of the message';
 COMMENT ON COLUMN pop3.audit.intent_no IS 'Number of the intent in its session';
 COMMENT ON COLUMN pop3.audit.event IS
-    'intent, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
+    'intent, postponed, kept, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
 COMMENT ON COLUMN pop3.audit.action IS
     'expunge, move, hide, or flag (marked as deleted by Dovecot''s pop3_delete_type=flag)';
 COMMENT ON COLUMN pop3.audit.reason IS

@@ -124,7 +124,14 @@ class Database:
                 "UNION ALL SELECT chain_id, seq FROM pop3.session "
                 "UNION ALL SELECT chain_id, seq FROM pop3.session_lost) r "
                 "WHERE chain_id = %s ORDER BY seq", (chain.chain_id,))
-            assert seqs == list(range(1, chain.last_seq + 1)), chain
+            # but for what is no longer kept
+            dropped = self.value(
+                "SELECT coalesce(max(m[1]::bigint), 0) FROM pop3.audit a, "
+                "regexp_matches(a.detail, %s, 'g') m "
+                "WHERE a.event = 'retention'",
+                ("chain %s up to seq ([0-9]+)" % chain.chain_id,))
+            assert [s for s in seqs if s > dropped] == \
+                list(range(dropped + 1, chain.last_seq + 1)), chain
         wrong = self.rows(
             "SELECT d.maildrop_id, d.tracked, count(m.uid) "
             "FROM pop3.maildrop d LEFT JOIN pop3.message m "
@@ -255,6 +262,26 @@ class Service:
         result = self._value(len(messages), "record_intent", "first_seq",
                              **values)
         return result, values["session_id"]
+
+    def postpone(self, messages, user=USER, **args):
+        """What a session wanted while the database was away, as intent().
+        Returns the session."""
+        values = {
+            "session_id": new_id(), "intent_no": 1,
+            "dovecot_session": "dsess", "username": user, "auth_user": None,
+            "remote_address": "192.0.2.1", "device": None,
+            "mailbox_guid": BOX, "uidvalidity": 1000,
+            "uid": list(messages), "guid": [guid(u) for u in messages],
+            "size": [100 * u for u in messages],
+            "action": [a for a, _ in messages.values()],
+            "reason": [r for _, r in messages.values()],
+            "uidl": ["uidl%d" % u for u in messages],
+            "message_id": ["<m%d@example.net>" % u for u in messages],
+            "mailbox": ["Trash" if a == "move" else None
+                        for a, _ in messages.values()]}
+        values.update(args)
+        self.write(len(messages), "record_postponed", "first_seq", **values)
+        return values["session_id"]
 
     def outcome(self, session, result="committed", no=1):
         return self._value(1, "record_outcome", "seq", session_id=session,

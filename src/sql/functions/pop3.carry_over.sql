@@ -34,9 +34,10 @@ BEGIN
     IF FOUND THEN
         INSERT INTO pop3.message
                (maildrop_id, uid, message_guid, size, retrieved_at, hidden_at,
-                restored_at, retrieved_count, reason)
+                restored_at, retrieved_count, reason, postponed)
         SELECT v_new, a.new_uid, s.message_guid, s.size, s.retrieved_at,
-               s.hidden_at, s.restored_at, s.retrieved_count, s.reason
+               s.hidden_at, s.restored_at, s.retrieved_count, s.reason,
+               s.postponed
           FROM unnest(p_old_uid, p_new_uid) a (old_uid, new_uid)
                JOIN pop3.message s
                ON s.maildrop_id = p_maildrop_id AND s.uid = a.old_uid
@@ -73,6 +74,7 @@ BEGIN
                last_login_at = greatest(d.last_login_at, old.last_login_at),
                last_quit_at = greatest(d.last_quit_at, old.last_quit_at),
                imap_used_at = greatest(d.imap_used_at, old.imap_used_at),
+               postponed_at = greatest(d.postponed_at, old.postponed_at),
                sessions = d.sessions + old.sessions,
                retrievals = d.retrievals + old.retrievals,
                removals = d.removals + old.removals,

@@ -6,7 +6,8 @@
 --
 -- A scan of maildrops with effective policies; where messages have state, the
 -- oldest retrieval and hiding are looked up by index. Nothing is due where
--- removals are stopped.
+-- removals are stopped. What an outage postponed is due whatever the policy is;
+-- while removals are stopped, only what clients asked for.
 -- Calls: nothing. Tables: reads policy_user, maildrop, message, watermark,
 -- intent, control.
 
@@ -59,6 +60,19 @@ BEGIN
                     coalesce(d.swept_before, 1))
                AND NOT EXISTS (SELECT FROM pop3.control c
                                 WHERE c.stopped IS NOT NULL)
+            UNION ALL
+            SELECT d.username, 'due'
+              FROM pop3.maildrop d
+             WHERE d.postponed_at IS NOT NULL
+               AND (p_usernames IS NULL OR d.username = ANY (p_usernames))
+               AND EXISTS (
+                   SELECT FROM pop3.message s
+                    WHERE s.maildrop_id = d.maildrop_id
+                      AND s.hidden_at IS NOT NULL
+                      AND s.postponed IS NOT NULL
+                      AND (s.postponed = 'dele' OR
+                           NOT EXISTS (SELECT FROM pop3.control c
+                                        WHERE c.stopped IS NOT NULL)))
             UNION ALL
             SELECT i.username, 'repair'
               FROM pop3.intent i

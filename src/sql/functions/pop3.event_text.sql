@@ -26,9 +26,14 @@ CREATE FUNCTION pop3.event_text(p_event text, p_action text, p_reason text,
                           ELSE 'login' END ||
             CASE p_event WHEN 'refused' THEN ' refused'
                          ELSE ' would have been refused' END
+        WHEN p_event = 'postponed' THEN
+            CASE p_action WHEN 'flag' THEN 'marked as deleted'
+                          ELSE 'hidden, removal postponed' END ||
+            ': the database was away'
         WHEN p_event = 'notice' THEN 'owner was sent a notice'
         ELSE coalesce((SELECT x.words FROM (VALUES
             ('gone', 'removed by IMAP or others'),
+            ('kept', 'postponed removal decided anew: it stays'),
             ('mismatch', 'state dropped: its UID is another message''s'),
             ('rollback', 'mailbox was put back from an older copy'),
             ('carried', 'state carried over to a new UIDVALIDITY'),

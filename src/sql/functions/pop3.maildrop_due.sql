@@ -1,5 +1,6 @@
 -- How many messages of a maildrop are due under limits in seconds (-1 or NULL:
--- none): the retrieved and hidden ones by their clocks; of those that were never
+-- none): the retrieved and hidden ones by their clocks, and what an outage
+-- postponed; of those that were never
 -- retrieved at most so many as may be there, since they have no rows. p_own_scope
 -- is whether the user's own row sets expire_unretrieved. As
 -- pop3.maildrop_state() has it, but for what open intents are about.
@@ -26,7 +27,8 @@ DECLARE
 BEGIN
     SELECT count(*) INTO v_due FROM pop3.message s
      WHERE s.maildrop_id = p_maildrop_id
-       AND (s.retrieved_at <= v_retrieved AND
+       AND (s.postponed IS NOT NULL OR
+            s.retrieved_at <= v_retrieved AND
             s.reason IS DISTINCT FROM 'mass-delete' OR
             s.hidden_at <= v_hidden AND
             s.reason IS DISTINCT FROM 'mass-delete' OR

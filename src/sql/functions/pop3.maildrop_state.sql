@@ -2,8 +2,10 @@
 -- used first. Time limits are seconds, -1 is none; p_view_since is seconds
 -- since 1970, -1 or NULL is none; p_due_limit bounds the due messages of each.
 --
---   hidden, spared, would   UID sets of hidden, of restored, and of messages
---                           recorded in would_remove; NULL if empty
+--   hidden, spared, would, postponed
+--                           UID sets of hidden, of restored, of messages
+--                           recorded in would_remove, and of those whose removal
+--                           an outage postponed; NULL if empty
 --   retrieved               UID set of what was ever retrieved and not restored
 --                           since, also of what is gone; NULL unless
 --                           p_with_retrieved
@@ -18,8 +20,11 @@
 --   tracked                 number of messages that have state
 --   due_*                   messages whose time has come, oldest first
 --   intent_*                intents that may be repaired now
+--   postponed_*             postponed removals that are to be decided now, oldest
+--                           first, at most p_due_limit; not what clients did not
+--                           ask for while removals by policy are stopped
 --
--- What mass-delete hid is due p_mass_delete_hold after that, and by no other
+-- What is postponed is not due. What mass-delete hid is due p_mass_delete_hold after that, and by no other
 -- rule. While removals by policy are stopped nothing is due.
 --
 -- Only hidden, restored and due messages are looked at: the cost does not grow
@@ -41,7 +46,8 @@ CREATE FUNCTION pop3.maildrop_state(
         spared int8multirange, would int8multirange,
         retrieved int8multirange, tracked bigint,
         due_uid bigint[], due_guid uuid[], due_reason text[],
-        intent_session uuid[], intent_no int[])
+        intent_session uuid[], intent_no int[], postponed int8multirange,
+        postponed_uid bigint[], postponed_guid uuid[], postponed_reason text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path = pg_catalog, pg_temp
     -- planning takes longer than any plan would save
@@ -67,14 +73,16 @@ DECLARE
     v_since timestamptz :=
         CASE WHEN p_view_since >= 0 THEN to_timestamp(p_view_since) END;
     v_busy int8multirange;
+    v_stopped boolean :=
+        EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL);
     m record;
 BEGIN
-    IF EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL) THEN
+    IF v_stopped THEN
         v_retrieved_limit := NULL; v_hidden_limit := NULL;
         v_mass_limit := NULL; v_unretrieved_limit := NULL;
     END IF;
     FOR m IN
-        SELECT d.*, h.hidden, h.hidden_uid, h.held, r.spared, r.fresh,
+        SELECT d.*, h.hidden, h.hidden_uid, h.held, h.postponed, r.spared, r.fresh,
                w.would, w.would_count,
                (SELECT k.uidnext FROM pop3.watermark k
                  WHERE k.maildrop_id = d.maildrop_id
@@ -109,7 +117,10 @@ BEGIN
                                    AS held,
                                min(s.hidden_at)
                                    FILTER (WHERE s.reason = 'mass-delete')
-                                   AS oldest_held
+                                   AS oldest_held,
+                               range_agg(int8range(s.uid, s.uid + 1))
+                                   FILTER (WHERE s.postponed IS NOT NULL)
+                                   AS postponed
                           FROM pop3.message s
                          WHERE s.maildrop_id = d.maildrop_id
                            AND s.hidden_at IS NOT NULL) h,
@@ -146,6 +157,9 @@ BEGIN
         hidden_guid := NULL;
         due_uid := NULL; due_guid := NULL; due_reason := NULL;
         intent_session := NULL; intent_no := NULL;
+        postponed := m.postponed;
+        postponed_uid := NULL; postponed_guid := NULL;
+        postponed_reason := NULL;
         v_busy := '{}';
 
         view_from := nullif(greatest(
@@ -192,6 +206,20 @@ BEGIN
               FROM pop3.message s
              WHERE s.maildrop_id = m.maildrop_id AND s.uid = m.hidden_uid;
         END IF;
+        IF m.postponed IS NOT NULL THEN
+            SELECT array_agg(p.uid ORDER BY p.hidden_at, p.uid),
+                   array_agg(p.message_guid ORDER BY p.hidden_at, p.uid),
+                   array_agg(p.postponed ORDER BY p.hidden_at, p.uid)
+              INTO postponed_uid, postponed_guid, postponed_reason
+              FROM (SELECT s.uid, s.message_guid, s.postponed, s.hidden_at
+                      FROM pop3.message s
+                     WHERE s.maildrop_id = m.maildrop_id
+                       AND s.hidden_at IS NOT NULL
+                       AND s.postponed IS NOT NULL
+                       AND (s.postponed = 'dele' OR NOT v_stopped)
+                       AND NOT v_busy @> s.uid
+                     ORDER BY s.hidden_at, s.uid LIMIT p_due_limit) p;
+        END IF;
         IF m.has_due THEN
             SELECT array_agg(d.uid ORDER BY d.due_since, d.uid),
                    array_agg(d.message_guid ORDER BY d.due_since, d.uid),
@@ -207,6 +235,7 @@ BEGIN
                                 AND (s.hidden_at <= v_hidden_limit)
                                     IS NOT TRUE
                                 AND s.reason IS DISTINCT FROM 'mass-delete'
+                                AND s.postponed IS NULL
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.retrieved_at LIMIT p_due_limit)
                             UNION ALL
@@ -216,6 +245,7 @@ BEGIN
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.hidden_at <= v_hidden_limit
                                 AND s.reason IS DISTINCT FROM 'mass-delete'
+                                AND s.postponed IS NULL
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.hidden_at LIMIT p_due_limit)
                             UNION ALL
@@ -225,6 +255,7 @@ BEGIN
                               WHERE s.maildrop_id = m.maildrop_id
                                 AND s.hidden_at <= v_mass_limit
                                 AND s.reason = 'mass-delete'
+                                AND s.postponed IS NULL
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.hidden_at LIMIT p_due_limit)) c
                      ORDER BY c.due_since, c.uid LIMIT p_due_limit) d;

@@ -7,7 +7,9 @@
 --                   and observation begins anew. Below p_uidnext only what
 --                   has state counts as retrieved: what was removed may be
 --                   there again, or its UID be that of another message
--- Calls: deciding_scopes. Tables: writes audit, message, would_remove, watermark,
+--   kept            what an outage postponed was decided: the messages are in
+--                   the view again
+-- Calls: deciding_scopes, unhide. Tables: writes audit, message, would_remove, watermark,
 -- maildrop, notice.
 
 CREATE FUNCTION pop3.record_event(
@@ -75,7 +77,7 @@ BEGIN
 
     -- refusals have a rule, mass deletion is one
     IF p_event IN ('refused', 'would-refuse', 'mass-delete',
-                   'would-mass-delete') THEN
+                   'would-mass-delete', 'kept') THEN
         SELECT x.value INTO v_scope
           FROM jsonb_each_text(pop3.deciding_scopes(p_username,
                    ARRAY[CASE WHEN p_event LIKE '%mass-delete'
@@ -96,6 +98,12 @@ BEGIN
            LEFT JOIN pop3.would_remove w
            ON w.maildrop_id = v_maildrop AND w.uid = a.uid;
 
+    IF p_event = 'kept' AND v_maildrop IS NOT NULL THEN
+        PERFORM pop3.unhide(v_maildrop, (
+            SELECT array_agg(s.uid) FROM pop3.message s
+             WHERE s.maildrop_id = v_maildrop AND s.uid = ANY (v_uid)
+               AND s.postponed IS NOT NULL));
+    END IF;
     IF p_event IN ('gone', 'mismatch') AND v_maildrop IS NOT NULL THEN
         DELETE FROM pop3.message s
          WHERE s.maildrop_id = v_maildrop AND s.uid = ANY (v_uid);

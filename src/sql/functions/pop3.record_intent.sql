@@ -7,10 +7,11 @@
 --   stale   policy or hold changed since p_policy_version, or removals by policy
 --           are stopped, or would trip the breaker: nothing may be done
 --   fenced  it was recorded before, and has been given up or closed since
+-- What was postponed before says in detail by which session, and from where.
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
 -- Calls: maildrop_find, policy_version, deciding_scopes, breaker_allows. Tables: writes
--- audit, intent; reads control.
+-- audit, intent; reads control, maildrop, message.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -30,6 +31,7 @@ DECLARE
     v_maildrop bigint;
     v_scopes jsonb;
     v_removals bigint;
+    v_postponed boolean;
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
@@ -87,6 +89,9 @@ BEGIN
          WHERE i.session_id = p_session_id AND i.intent_no = p_intent_no;
     END IF;
 
+    v_postponed := EXISTS (SELECT FROM pop3.maildrop d
+                            WHERE d.maildrop_id = v_maildrop
+                              AND d.postponed_at IS NOT NULL);
     v_scopes := pop3.deciding_scopes(p_username, p_reason);
     INSERT INTO pop3.audit
            (chain_id, seq, event, session_id, intent_no, dovecot_session,
@@ -97,7 +102,21 @@ BEGIN
            p_intent_no, p_dovecot_session, p_username, p_auth_user,
            p_remote_address, p_device, p_mailbox_guid, p_uidvalidity, a.uid,
            a.guid, a.size, a.action, a.reason, a.uidl, a.message_id,
-           CASE a.action WHEN 'move' THEN a.mailbox END, 'room for ' || p_for,
+           CASE a.action WHEN 'move' THEN a.mailbox END,
+           CASE WHEN p_for IS NOT NULL THEN 'room for ' || p_for
+                WHEN v_postponed THEN (
+                    SELECT format('postponed: asked for %s by session %s%s',
+                               to_char(q.at AT TIME ZONE 'UTC',
+                                       'YYYY-MM-DD HH24:MI:SS UTC'),
+                               coalesce(q.dovecot_session,
+                                        q.session_id::text),
+                               ' from ' || q.remote_address)
+                      FROM pop3.message s, pop3.audit q
+                     WHERE s.maildrop_id = v_maildrop AND s.uid = a.uid
+                       AND s.postponed IS NOT NULL
+                       AND q.message_guid = a.guid AND q.event = 'postponed'
+                       AND q.username = p_username AND q.at >= s.hidden_at
+                     ORDER BY q.at DESC LIMIT 1) END,
            v_scopes ->> a.reason
       FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
                   p_message_id, p_mailbox)

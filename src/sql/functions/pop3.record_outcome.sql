@@ -1,6 +1,8 @@
 -- Record what became of a session's own intent (p_result committed or failed):
 -- one audit row, of event committed or released, and the messages' state:
--- expunge and move drop it, hide makes it, flag leaves it alone. What is hidden
+-- expunge and move drop it, hide makes it, flag leaves it alone; all of them
+-- decide what was postponed. A failure of what was postponed takes it back: event
+-- released. What is hidden
 -- already stays so since then, by the later rule; but what mass-delete hid, or
 -- hides now, is held by it from that time on.
 -- A commit that is told after a repair has closed the intent did happen all the
@@ -12,7 +14,7 @@
 --   fenced   it was given up meanwhile, or closed otherwise: event
 --            committed-late, as above; else late, and no state changes
 --   unknown  there is no such intent: event late
--- Calls: nothing. Tables: writes audit, intent, message, would_remove,
+-- Calls: unhide. Tables: writes audit, intent, message, would_remove,
 -- maildrop.
 
 CREATE FUNCTION pop3.record_outcome(
@@ -50,6 +52,17 @@ BEGIN
         v_event := 'late';
         IF NOT FOUND THEN
             v_return := 'unknown';
+        ELSIF i.result = 'postponed' AND p_result = 'failed' THEN
+            v_event := 'released';
+            UPDATE pop3.intent x SET result = p_result
+             WHERE x.session_id = p_session_id
+               AND x.intent_no = p_intent_no;
+            PERFORM pop3.unhide(i.maildrop_id, (
+                SELECT array_agg(s.uid)
+                  FROM unnest(i.uid, i.guid) a (uid, guid)
+                       JOIN pop3.message s
+                       ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
+                 WHERE s.message_guid = a.guid));
         ELSIF i.result = 'repaired' AND p_result = 'committed' AND
               i.action && ARRAY['expunge', 'move'] THEN
             v_event := 'committed-late';
@@ -111,6 +124,7 @@ BEGIN
                            CASE WHEN s.message_guid <> excluded.message_guid
                                 THEN 0 ELSE s.retrieved_count END,
                        restored_at = NULL,
+                       postponed = NULL,
                        reason =
                            CASE WHEN s.message_guid = excluded.message_guid
                                      AND s.reason = 'mass-delete'
@@ -118,6 +132,15 @@ BEGIN
                 RETURNING s.xmax = 0 AS is_new
             )
             SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM hide;
+        END IF;
+        IF v_event = 'committed' AND 'flag' = ANY (i.action) THEN
+            -- the mark hides it now
+            PERFORM pop3.unhide(i.maildrop_id, (
+                SELECT array_agg(s.uid)
+                  FROM unnest(i.uid, i.action) a (uid, action)
+                       JOIN pop3.message s
+                       ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
+                 WHERE a.action = 'flag' AND s.postponed IS NOT NULL));
         END IF;
         DELETE FROM pop3.message s
          USING unnest(i.uid, i.guid, i.action) a (uid, guid, action)
@@ -133,6 +156,13 @@ BEGIN
         UPDATE pop3.maildrop d
            SET tracked = d.tracked + v_new - v_gone,
                retrieved = d.retrieved - coalesce(v_other, '{}'),
+               postponed_at = CASE
+                   WHEN d.postponed_at IS NOT NULL AND EXISTS (
+                       SELECT FROM pop3.message s
+                        WHERE s.maildrop_id = d.maildrop_id
+                          AND s.hidden_at IS NOT NULL
+                          AND s.postponed IS NOT NULL)
+                   THEN d.postponed_at END,
                removals = d.removals +
                    (SELECT count(*) FROM unnest(i.action) a (action)
                      WHERE a.action IN ('expunge', 'move'))

@@ -150,6 +150,9 @@ BEGIN
                    reason =
                        CASE WHEN s.message_guid <> excluded.message_guid
                             THEN NULL ELSE s.reason END,
+                   postponed =
+                       CASE WHEN s.message_guid <> excluded.message_guid
+                            THEN NULL ELSE s.postponed END,
                    restored_at = NULL
             RETURNING s.xmax = 0 AS is_new
         )

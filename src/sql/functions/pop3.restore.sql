@@ -35,7 +35,7 @@ BEGIN
                 -- UIDs change with a UIDVALIDITY, GUIDs do not
                 s.message_guid IN (
                     SELECT a.message_guid FROM pop3.audit a
-                     WHERE a.username = p_username AND a.event = 'intent'
+                     WHERE a.username = p_username AND a.event IN ('intent', 'postponed')
                        AND a.action = 'hide'
                        AND (p_message_id IS NULL OR
                             a.message_id IN (v_message_id, p_message_id))
@@ -48,7 +48,7 @@ BEGIN
     ), restored AS (
         UPDATE pop3.message s
            SET restored_at = now(), retrieved_at = NULL, hidden_at = NULL,
-               reason = NULL
+               reason = NULL, postponed = NULL
           FROM hidden h
          WHERE s.maildrop_id = h.maildrop_id AND s.uid = h.uid
         RETURNING h.mailbox_guid, h.uidvalidity, h.reason AS hidden_by,

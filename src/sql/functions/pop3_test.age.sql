@@ -18,6 +18,7 @@ BEGIN
            last_login_at = d.last_login_at - p_by,
            last_quit_at = d.last_quit_at - p_by,
            imap_used_at = d.imap_used_at - p_by,
+           postponed_at = d.postponed_at - p_by,
            view_since = NULL, view_since_uid = NULL
      WHERE d.username = p_username;
     UPDATE pop3.message s

@@ -144,3 +144,20 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- What an outage postponed.
+ALTER TABLE pop3.message ADD COLUMN postponed text;
+COMMENT ON COLUMN pop3.message.postponed IS
+    'Rule that was to remove it while the database was away, dele or retrieved; NULL once that is decided. Hidden until then';
+ALTER TABLE pop3.maildrop ADD COLUMN postponed_at timestamptz;
+COMMENT ON COLUMN pop3.maildrop.postponed_at IS
+    'When a removal was last postponed; NULL once all of them are decided';
+ALTER TABLE pop3.intent
+    DROP CONSTRAINT intent_result_check,
+    ADD CONSTRAINT intent_result_check
+        CHECK (result IN ('committed', 'failed', 'repaired', 'undecided',
+                          'postponed'));
+COMMENT ON COLUMN pop3.intent.result IS
+    'How it was closed: committed, failed, repaired, undecided (UIDVALIDITY changed), or postponed (the database was away)';
+COMMENT ON COLUMN pop3.audit.event IS
+    'intent, postponed, kept, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
