@@ -239,14 +239,7 @@ class PrivateHost(PrivateDovecot):
 
     def rows(self, query, args=None):
         """The rows of a query as dicts."""
-        conn = self.pg.connect(dbname=self.dbname)
-        try:
-            with conn.cursor() as cur:
-                cur.execute(query, args)
-                names = [column.name for column in cur.description]
-                return [dict(zip(names, row)) for row in cur.fetchall()]
-        finally:
-            conn.close()
+        return self.pg.rows(query, args, dbname=self.dbname)
 
     def wait_sessions(self, user, count=1, timeout=30):
         """Wait until `count' sessions of the user are recorded, and return

@@ -36,6 +36,7 @@ SQL_DIR = os.path.join(TOP, "src", "sql")
 
 PR_SET_PDEATHSIG = 1
 PORT = 5432                         # names the socket, nothing more
+MAX_KEPT = 4                        # connections a thread keeps
 
 
 def find_bindir():
@@ -229,19 +230,19 @@ class PrivatePostgres:
 
     @contextlib.contextmanager
     def _connection(self, role, dbname):
-        """A connection, which stays for the thread's next statement if it is
-        for the same database: tests ask a database again and again. None stays
-        with a template, which could not be copied then."""
-        if role != "postgres" or dbname in (None, "postgres") or \
-           "template" in dbname:
+        """A connection, which stays for the thread's next statement in the same
+        database: tests ask a few databases again and again, and connecting
+        costs much more than most answers. None stays with a template, which
+        could not be copied then."""
+        if role != "postgres" or dbname is None or "template" in dbname:
             with contextlib.closing(self.connect(role, dbname)) as conn:
                 yield conn
             return
-        conn, known = getattr(self._local, "connection", (None, None))
-        self._local.connection = (None, None)
-        if conn is not None and (known != dbname or conn.closed or
+        kept = self._kept()
+        conn = kept.pop(dbname, None)
+        if conn is not None and (conn.closed or
                                  select.select([conn], [], [], 0)[0]):
-            # for another database, or the server has ended it
+            # the server has ended it
             conn.close()
             conn = None
         if conn is None:
@@ -251,7 +252,15 @@ class PrivatePostgres:
         except BaseException:
             conn.close()
             raise
-        self._local.connection = (conn, dbname)
+        kept[dbname] = conn
+        if len(kept) > MAX_KEPT:
+            kept.pop(next(iter(kept))).close()
+
+    def _kept(self):
+        """This thread's connections by database, the last used one last."""
+        if not hasattr(self._local, "kept"):
+            self._local.kept = {}
+        return self._local.kept
 
     def query(self, sql, args=None, role="postgres", dbname=None):
         """Run a statement. Returns its rows as a list of tuples, or None if it
@@ -260,6 +269,14 @@ class PrivatePostgres:
             with conn.cursor() as cur:
                 cur.execute(sql, args)
                 return cur.fetchall() if cur.description else None
+
+    def rows(self, sql, args=None, role="postgres", dbname=None):
+        """Run a query. Returns its rows as a list of dicts."""
+        with self._connection(role, dbname) as conn:
+            with conn.cursor() as cur:
+                cur.execute(sql, args)
+                names = [column.name for column in cur.description]
+                return [dict(zip(names, row)) for row in cur.fetchall()]
 
     def value(self, sql, args=None, role="postgres", dbname=None):
         """The first column of the first row."""
@@ -271,6 +288,9 @@ class PrivatePostgres:
             dbname="postgres")
 
     def drop_database(self, dbname):
+        conn = self._kept().pop(dbname, None)
+        if conn is not None:
+            conn.close()
         self.query('DROP DATABASE "%s" WITH (FORCE)' % dbname,
                    dbname="postgres")
 
