@@ -22,25 +22,6 @@
 static void pop3_policy_db_connect(struct pop3_policy_db *db);
 static void pop3_policy_db_connect_poll(struct pop3_policy_db *db);
 
-int pop3_policy_db_check_conninfo(const char *conninfo, const char **error_r)
-{
-	PQconninfoOption *options;
-	char *error = NULL;
-
-	/* libpq takes anything else for the name of a database */
-	if (strchr(conninfo, '=') == NULL && strstr(conninfo, "://") == NULL)
-		return 0;
-	options = PQconninfoParse(conninfo, &error);
-	if (options == NULL) {
-		*error_r = error == NULL ? "out of memory" :
-			t_strcut(error, '\n');
-		PQfreemem(error);
-		return -1;
-	}
-	PQconninfoFree(options);
-	return 0;
-}
-
 const char *pop3_policy_db_last_error(struct pop3_policy_db *db)
 {
 	const char *error = PQerrorMessage(db->pg);
