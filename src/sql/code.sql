@@ -66,6 +66,7 @@
 \ir functions/pop3.roll_up.sql
 \ir functions/pop3.roll_up_due.sql
 \ir functions/pop3.count_kept.sql
+\ir functions/pop3.drop_days.sql
 \ir functions/pop3.maintain.sql
 
 -- for people
@@ -86,6 +87,7 @@
 \ir functions/pop3.resume.sql
 \ir functions/pop3.confirm_breaker.sql
 \ir functions/pop3.set_breaker.sql
+\ir functions/pop3.set_retention.sql
 \ir functions/pop3.control_status.sql
 \ir functions/pop3.due_users.sql
 \ir functions/pop3.sweep_select.sql

@@ -16,10 +16,12 @@ CREATE TABLE pop3.control (
     counted_at      timestamptz,
     stopped         text GENERATED ALWAYS AS (
         CASE WHEN paused_at IS NOT NULL THEN 'paused'
-             WHEN tripped_at IS NOT NULL THEN 'breaker' END) STORED
+             WHEN tripped_at IS NOT NULL THEN 'breaker' END) STORED,
+    retention_days  int CONSTRAINT retention_days_allowed
+        CHECK (retention_days BETWEEN 7 AND 36500)
 );
 COMMENT ON TABLE pop3.control IS
-    'One row: whether removals by policy are stopped, by pop3.pause() or the breaker';
+    'One row: whether removals by policy are stopped, by pop3.pause() or the breaker; how long records are kept';
 COMMENT ON COLUMN pop3.control.is_one IS 'There is no other row';
 COMMENT ON COLUMN pop3.control.paused_at IS
     'When pop3.pause() was called; NULL if it is not paused';
@@ -41,18 +43,20 @@ COMMENT ON COLUMN pop3.control.messages IS
 COMMENT ON COLUMN pop3.control.counted_at IS 'When that was';
 COMMENT ON COLUMN pop3.control.stopped IS
     'paused or breaker, while nothing is removed by policy; else NULL';
+COMMENT ON COLUMN pop3.control.retention_days IS
+    'Days of pop3.audit, pop3.session and pop3.seal that are kept; NULL: all';
 INSERT INTO pop3.control DEFAULT VALUES;
 
 ALTER TABLE pop3.maildrop ADD COLUMN swept_before bigint;
 COMMENT ON COLUMN pop3.maildrop.swept_before IS
     'UIDs below it that were never retrieved and had expired were removed by a sweep';
+ALTER TABLE pop3.maildrop ADD COLUMN postponed_at timestamptz;
+COMMENT ON COLUMN pop3.maildrop.postponed_at IS
+    'When a removal was last postponed; NULL once all of them are decided';
 
 -- A chain has one writer, so nobody waits for another's row.
 CREATE TABLE pop3.removal_count (
     chain_id uuid NOT NULL,
-ALTER TABLE pop3.maildrop ADD COLUMN postponed_at timestamptz;
-COMMENT ON COLUMN pop3.maildrop.postponed_at IS
-    'When a removal was last postponed; NULL once all of them are decided';
     hour     timestamptz NOT NULL,
     removals bigint NOT NULL,
     PRIMARY KEY (chain_id, hour)

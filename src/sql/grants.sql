@@ -70,6 +70,7 @@ GRANT EXECUTE ON FUNCTION
     pop3.resume(),
     pop3.confirm_breaker(bigint),
     pop3.set_breaker(bigint, bigint),
+    pop3.set_retention(bigint),
     pop3.control_status(),
     pop3.due_users(bigint, text, text[]),
     pop3.sweep_select(text[]),

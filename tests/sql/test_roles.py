@@ -20,6 +20,7 @@ ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
          "status", "log", "pause", "resume", "confirm_breaker", "set_breaker",
          "control_status", "due_users", "sweep_select", "sweep_claim",
          "sweep_release", "restore", "forget_user", "maintain",
+         "set_retention",
          "value_human", "roll_up"}
 REPORT = {"value_human"}
 REPORTS = {

@@ -12,9 +12,10 @@
 -- and no longer than 2 seconds are waited for it; what could not be made is
 -- made by the next call. Rows of such a day that the default partition took
 -- meanwhile are moved. A second call at the same time does nothing.
--- Days that have ended are rolled up for reports, by calls that made no partition.
--- Calls: roll_up_due, count_kept, count_messages. Tables: makes partitions of
--- audit, session and seal; writes intent, watermark, download, login, usage, notice,
+-- Days that have ended are rolled up for reports, and days that are older than
+-- records are kept are dropped, by calls that made no partition.
+-- Calls: roll_up_due, count_kept, count_messages, drop_days. Tables: makes
+-- partitions of audit, session and seal; writes intent, watermark, download, login, usage, notice,
 -- removal_count, sweep; reads policy, preset, maildrop.
 
 CREATE FUNCTION pop3.maintain()
@@ -170,6 +171,11 @@ BEGIN
     strays := (SELECT count(*) FROM pop3.audit_default) +
               (SELECT count(*) FROM pop3.session_default) +
               (SELECT count(*) FROM pop3.seal_default);
+    -- locks the tables to the end
+    IF partitions_made = 0 AND
+       pg_try_advisory_xact_lock(hashtext('pop3.maintain')) THEN
+        PERFORM pop3.drop_days();
+    END IF;
     RETURN NEXT;
 END
 $$;

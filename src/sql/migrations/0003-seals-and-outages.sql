@@ -60,6 +60,14 @@ CREATE TABLE pop3.seal_default PARTITION OF pop3.seal DEFAULT;
 COMMENT ON TABLE pop3.seal_default IS
     'Rows of pop3.seal that belong to no partition; pop3.maintain() counts them';
 
+ALTER TABLE pop3.control
+    ADD COLUMN retention_days int CONSTRAINT retention_days_allowed
+        CHECK (retention_days BETWEEN 7 AND 36500);
+COMMENT ON COLUMN pop3.control.retention_days IS
+    'Days of pop3.audit, pop3.session and pop3.seal that are kept; NULL: all';
+COMMENT ON TABLE pop3.control IS
+    'One row: whether removals by policy are stopped, by pop3.pause() or the breaker; how long records are kept';
+
 -- It names the table now.
 CREATE OR REPLACE FUNCTION pop3.audit_guard() RETURNS trigger
     LANGUAGE plpgsql
