@@ -300,6 +300,7 @@ def main():
             gcc, "system", ignore=WITH_SANITIZERS)),
         Stage("system tests with sanitizers", pytest(
             asan, *WITH_SANITIZERS, asan=True)),
+        Stage("fault tests", pytest(gcc, "faults")),
     ]
     with files_in_memory():
         well = run_all(stages)

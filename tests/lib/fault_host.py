@@ -1,0 +1,142 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""A private host to break: a PostgreSQL of its own with a clock that can be
+shifted, a proxy in front of that, file systems that can be filled."""
+
+import contextlib
+import os
+import shutil
+import signal
+import struct
+import subprocess
+
+from dovecot import Failure, wait_until
+from dovecot_files import TOP
+from fault_proxy import FaultProxy
+from host import PrivateHost
+from pg import PrivatePostgres
+
+# The service gives up on PostgreSQL before a session gives up on the service.
+SESSION_TIMEOUT = 1.5
+QUERY_TIMEOUT = 1.0
+STATE_SIZE = "16m"
+MAIL_SIZE = "48m"
+
+
+def clock_library(directory):
+    """shift_clock.c, compiled into a directory."""
+    path = os.path.join(directory, "shift_clock.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", path, os.path.join(
+        TOP, "tests", "lib", "shift_clock.c"), "-ldl"], check=True)
+    return path
+
+
+class FaultyPostgres(PrivatePostgres):
+    """One that can be killed like a process, and whose clock can jump."""
+
+    def __init__(self, directory):
+        os.makedirs(directory, exist_ok=True)
+        self._clock = os.path.join(directory, "clock")
+        self.set_clock(0)
+        super().__init__(directory)
+        self._environment = {"LD_PRELOAD": clock_library(directory),
+                             "SHIFT_CLOCK_FILE": self._clock}
+
+    def _become_server(self):
+        super()._become_server()
+        os.environ.update(self._environment)
+
+    def set_clock(self, seconds):
+        """The clock is ahead by so many seconds from now on."""
+        with open(self._clock, "r+b" if os.path.exists(self._clock)
+                  else "wb") as file:
+            file.write(struct.pack("q", seconds))
+
+    def backends(self, role="pop3_service"):
+        """Processes that serve a role."""
+        found = []
+        for pid in self._pids():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/cmdline" % pid, "rb") as file:
+                    if b"postgres: %s " % role.encode() in file.read():
+                        found.append(pid)
+        return found
+
+    def kill(self):
+        """kill -9 of the postmaster. The others end when they notice."""
+        pids = self._pids()
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        for pid in pids:
+            # a stopped process would not notice
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: not any(os.path.exists("/proc/%d" % pid)
+                                   for pid in pids), what="PostgreSQL to end")
+
+
+class FaultHost(PrivateHost):
+    """full_disks: have the mail and the service's state on file systems of
+    their own."""
+
+    def __init__(self, full_disks=True, service_settings=None,
+                 plugin_settings=None, **options):
+        super().__init__(
+            settings={"login_trusted_networks": "127.0.0.0/8"},
+            plugin_settings={
+                "pop3_policy_timeout": "%dms" % (SESSION_TIMEOUT * 1000),
+                **(plugin_settings or {})},
+            service_settings={
+                "batch_interval": "20ms", "poll_interval": "1s",
+                "record_polls": "yes",
+                "query_timeout": "%dms" % (QUERY_TIMEOUT * 1000),
+                **(service_settings or {})}, **options)
+        self._mounts = [] if not full_disks else [
+            (self.path("policy"), STATE_SIZE), (self.path("mail"), MAIL_SIZE)]
+        self._mounted = []
+        self.proxy = None
+
+    def start(self):
+        if self.pg is None:
+            self.pg = FaultyPostgres(self.path("pg"))
+            self.proxy = FaultProxy(self.pg.directory)
+            self.service_settings["connect"] = self.proxy.uri(
+                self.pg.uri("pop3_service"))
+            for path, size in self._mounts:
+                os.makedirs(path, exist_ok=True)
+                subprocess.run(["mount", "-t", "tmpfs", "-o",
+                                "mode=755,size=" + size, "tmpfs", path],
+                               check=True)
+                self._mounted.append(path)
+        return super().start()
+
+    def cleanup(self):
+        try:
+            if self.pg is not None:
+                self.pg.resume()
+            super().cleanup()
+        finally:
+            if self.proxy is not None:
+                self.proxy.close()
+            while self._mounted:
+                subprocess.run(["umount", "-l", self._mounted.pop()],
+                               check=False)
+            if self._own_directory:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- file systems ---
+
+    def fill(self, name):
+        """Leave no room where "policy" or "mail" is."""
+        path = self.path(name, "filler")
+        if self.path(name) not in self._mounted:
+            raise Failure("%s has no file system of its own" % name)
+        with contextlib.suppress(OSError), open(path, "wb", 0) as file:
+            for size in (1 << 20, 4096):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
+    def make_room(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(name, "filler"))

@@ -1,0 +1,372 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""What may go wrong: KINDS. Each kind has begin(), called at a random moment of
+a run, and end(), called when its sessions are over, or earlier where the fault
+passes by itself. Whatever a kind draws by chance it draws when it is made."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+from dovecot import wait_until
+
+# longer than a session waits (fault_host.SESSION_TIMEOUT)
+LONG = 1.8
+SHORT = [0.005, 0.02, 0.1, 0.4, 0.9]
+
+
+class Fault:
+    """takes_records: what the service has not written yet may be lost.
+    takes_database: sessions may be refused for a while."""
+
+    takes_records = takes_database = False
+
+    def __init__(self, host, rng):
+        self.host = host
+        self.rng = rng
+        self.prepare()
+
+    def prepare(self):
+        pass
+
+    def begin(self):
+        raise NotImplementedError
+
+    def end(self):
+        pass
+
+    def _expect(self, pid, name, sig=9):
+        self.host.expect_log(r"service\(%s\): child %d killed with signal "
+                             r"%d" % (name, pid, sig))
+
+
+class _Kill(Fault):
+    """kill -9 of processes of a name."""
+
+    name = None
+    every = False
+
+    def prepare(self):
+        self.pick = self.rng.random()
+
+    def begin(self):
+        pids = sorted(self.host.pids(self.name))
+        if not pids:
+            return False
+        if not self.every:
+            pids = [pids[int(self.pick * len(pids))]]
+        for pid in pids:
+            self._expect(pid, self.name)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return True
+
+
+class Pop3Killed(_Kill):
+    name = "pop3"
+
+
+class LmtpKilled(_Kill):
+    name = "lmtp"
+
+
+class ServiceKilled(_Kill):
+    name = "pop3-policy"
+    every = takes_records = True
+
+
+class ServiceKilledTwice(ServiceKilled):
+    def begin(self):
+        first = super().begin()
+        time.sleep(0.05)
+        return super().begin() or first
+
+
+class ServiceTerminated(Fault):
+    """SIGTERM: it writes what it has, and the master starts another."""
+
+    def begin(self):
+        for pid in self.host.service_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return True
+
+
+class ServiceStopped(Fault):
+    """SIGSTOP for a while."""
+
+    def prepare(self):
+        self.time = self.rng.choice(SHORT + [LONG])
+
+    def begin(self):
+        self.host.pause_service()
+        time.sleep(self.time)
+        self.host.resume_service()
+        return True
+
+    def end(self):
+        self.host.resume_service()
+
+
+class DovecotReloaded(Fault):
+    """All sessions end, and a new service begins beside the old one."""
+
+    def begin(self):
+        self.host.reload()
+        return True
+
+    def end(self):
+        wait_until(lambda: len(self.host.service_pids()) == 1, 60,
+                   "one service")
+
+
+class _Database(Fault):
+    takes_database = True
+
+    def prepare(self):
+        self.time = self.rng.choice(SHORT)
+
+    def end(self):
+        if self.host.pg.process is None:
+            self.host.pg.start()
+        elif self.host.pg.process.poll() is not None:
+            self.host.pg.kill()
+            self.host.pg.start()
+        self.host.pg.resume()
+
+
+class BackendKilled(_Database):
+    """kill -9 of one: PostgreSQL ends all, and recovers."""
+
+    def begin(self):
+        pids = self.host.pg.backends()
+        if not pids:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.rng.choice(pids), signal.SIGKILL)
+        return True
+
+    def end(self):
+        # it may not have noticed yet
+        time.sleep(0.02)
+        self.host.pg._wait_ready()
+
+
+class BackendsTerminated(_Database):
+    """What pg_terminate_backend() does."""
+
+    def begin(self):
+        for pid in self.host.pg.backends():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return True
+
+
+class PostgresKilled(_Database):
+    """kill -9 of the postmaster."""
+
+    def begin(self):
+        self.host.pg.kill()
+        time.sleep(self.time)
+        self.host.pg.start()
+        return True
+
+
+class PostgresImmediate(_Database):
+    """pg_ctl -m immediate."""
+
+    def begin(self):
+        self.host.pg.stop("immediate")
+        time.sleep(self.time)
+        self.host.pg.start()
+        return True
+
+
+class PostgresRestarted(_Database):
+    """pg_ctl -m fast."""
+
+    def begin(self):
+        self.host.pg.restart("fast")
+        return True
+
+
+class PostgresStopped(_Database):
+    """SIGSTOP for a while."""
+
+    def prepare(self):
+        self.time = self.rng.choice(SHORT + [LONG])
+
+    def begin(self):
+        self.host.pg.pause()
+        time.sleep(self.time)
+        self.host.pg.resume()
+        return True
+
+
+class _Proxy(Fault):
+    takes_database = True
+
+    def end(self):
+        self.host.proxy.heal()
+
+
+class ConnectionsRefused(_Proxy):
+    """All connections end, and for a while there are no new ones."""
+
+    def prepare(self):
+        self.time = self.rng.choice(SHORT)
+
+    def begin(self):
+        self.host.proxy.refuse()
+        time.sleep(self.time)
+        self.host.proxy.heal()
+        return True
+
+
+class _Cut(_Proxy):
+    what = None
+
+    def prepare(self):
+        self.number = self.rng.randint(1, 6)
+        self.share = self._share()
+
+    def _share(self):
+        return self.rng.uniform(0.02, 0.98)
+
+    def begin(self):
+        before = self.host.proxy.cuts
+        self.host.proxy.cut_at(self.what, self.number, self.share)
+        with contextlib.suppress(Exception):
+            wait_until(lambda: self.host.proxy.cuts > before, 0.4)
+        return self.host.proxy.cuts > before
+
+
+class CutInReply(_Cut):
+    what = "reply"
+
+
+class CutBeforeReply(_Cut):
+    what = "reply"
+
+    def _share(self):
+        return 0.0
+
+
+class CutAfterReply(_Cut):
+    what = "reply"
+
+    def _share(self):
+        return 1.0
+
+
+class CutInRequest(_Cut):
+    what = "request"
+
+
+class DatabaseSlow(_Proxy):
+    def prepare(self):
+        self.time = self.rng.choice([0.02, 0.1, 0.3, 1.2])
+
+    def begin(self):
+        self.host.proxy.slow(self.time)
+        time.sleep(0.6)
+        return True
+
+
+class _DiskFull(Fault):
+    name = None
+
+    def prepare(self):
+        self.time = self.rng.choice(SHORT)
+
+    def begin(self):
+        self.host.fill(self.name)
+        time.sleep(self.time)
+        self.host.make_room(self.name)
+        return True
+
+    def end(self):
+        self.host.make_room(self.name)
+
+
+class StateDiskFull(_DiskFull):
+    name = "policy"
+
+
+class MailDiskFull(_DiskFull):
+    name = "mail"
+
+
+class ServiceKilledOnFullDisk(StateDiskFull):
+    """The next service finds no room."""
+
+    takes_records = True
+
+    def begin(self):
+        self.host.fill(self.name)
+        for pid in self.host.service_pids():
+            self._expect(pid, "pop3-policy")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(self.time)
+        self.host.make_room(self.name)
+        return True
+
+
+class ClockJumped(Fault):
+    """The database's clock is off for a while."""
+
+    SECONDS = [-86400 * 2, -3600, -70, -5, 5, 70, 3600, 86400 * 3]
+
+    def prepare(self):
+        self.seconds = self.rng.choice(self.SECONDS)
+        self.time = self.rng.choice(SHORT)
+
+    def begin(self):
+        self.host.pg.set_clock(self.seconds)
+        time.sleep(self.time)
+        self.host.pg.set_clock(0)
+        return True
+
+    def end(self):
+        self.host.pg.set_clock(0)
+
+
+class ServiceAndDatabaseKilled(PostgresKilled):
+    """Both at once."""
+
+    takes_records = True
+
+    def begin(self):
+        killer = threading.Thread(target=self._kill_service)
+        killer.start()
+        super().begin()
+        killer.join()
+        return True
+
+    def _kill_service(self):
+        for pid in self.host.service_pids():
+            self._expect(pid, "pop3-policy")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+class NoFault(Fault):
+    """What the checks say of a run without any."""
+
+    def begin(self):
+        return True
+
+
+# How often each, besides: what takes no second of waiting is had more often.
+KINDS = {
+    Pop3Killed: 6, LmtpKilled: 2, ServiceKilled: 6, ServiceKilledTwice: 1,
+    ServiceTerminated: 2, ServiceStopped: 2, DovecotReloaded: 1,
+    BackendKilled: 2, BackendsTerminated: 3, PostgresKilled: 2,
+    PostgresImmediate: 2, PostgresRestarted: 1, PostgresStopped: 2,
+    ConnectionsRefused: 3, CutInReply: 4, CutBeforeReply: 3, CutAfterReply: 3,
+    CutInRequest: 4, DatabaseSlow: 2, StateDiskFull: 1, MailDiskFull: 2,
+    ServiceKilledOnFullDisk: 1, ClockJumped: 3, ServiceAndDatabaseKilled: 2,
+    NoFault: 1,
+}

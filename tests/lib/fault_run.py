@@ -1,0 +1,317 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""One run of the fault tests on a host that serves many: users, what their
+clients do, a fault at a random moment, and what became of it all. A seed decides
+everything but the timing."""
+
+import json
+import random
+import threading
+import time
+
+import invariant_answers
+import invariant_chains
+import invariant_intents
+import invariant_kept
+import invariant_listings
+import invariant_records
+from dovecot import wait_until
+from fault_client import Deliveries, Moments, Pop3Plan, Removal
+from fault_kinds import KINDS, ClockJumped
+from fault_story import Drop, Found
+from maildrop import Maildrop
+
+DAY = 86400
+# what administrators set, and how often
+POLICIES = {
+    "on_retrieve": ["keep", "keep", "hide", "move", "delete", "delete"],
+    "on_dele": ["delete"] * 5 + ["hide", "move", "refuse"],
+    "expire_hidden": [-1, -1, -1, 0, DAY],
+    "expire_retrieved": [-1, -1, -1, -1, 0, DAY],
+    "leave_max_messages": [-1, -1, -1, -1, 0, 1],
+    "pop3_hold": ["no"] * 11 + ["yes"],
+}
+# for how long all has to be well again after a fault
+HEALING = 60
+# for how long an outcome may take to be written when all is well
+OUTCOMES = 0.5
+
+FOUND = {
+    "audit": "SELECT * FROM pop3.audit WHERE username = ANY(%s) "
+             "ORDER BY chain_id, seq",
+    "sessions": "SELECT * FROM pop3.session WHERE username = ANY(%s) "
+                "AND ended_by <> 'poll'",
+    "state": "SELECT s.*, d.username FROM pop3.message s "
+             "JOIN pop3.maildrop d USING (maildrop_id) "
+             "WHERE d.username = ANY(%s)",
+    "intents": "SELECT username FROM pop3.intent WHERE username = ANY(%s) "
+               "AND state <> 'closed' AND "
+               "(state <> 'stale' OR result IS DISTINCT FROM 'failed')",
+    "tracked": "SELECT username, sum(tracked)::int AS tracked "
+               "FROM pop3.maildrop WHERE username = ANY(%s) "
+               "GROUP BY username",
+}
+# what chains have beyond the numbers that were looked at before
+NUMBERS = """
+WITH chain AS (
+    SELECT c.chain_id, coalesce((%s::jsonb ->> c.chain_id::text)::bigint, 0)
+           AS after
+      FROM pop3.chain c)
+SELECT c.chain_id::text AS chain, a.seq AS number
+  FROM chain c JOIN pop3.audit a
+       ON a.chain_id = c.chain_id AND a.seq > c.after
+UNION ALL
+SELECT c.chain_id::text, s.seq
+  FROM chain c JOIN pop3.session s
+       ON s.chain_id = c.chain_id AND s.seq > c.after"""
+
+# columns that a description of a run has
+SHOWN = ["seq", "at", "session_id", "intent_no", "dovecot_session", "event",
+         "action", "reason", "uid", "detail", "ended_by", "retrieved",
+         "removed"]
+
+
+def spell(name, value):
+    """A value as pop3.set_policy() takes it."""
+    if name in ("expire_hidden", "expire_retrieved"):
+        return "never" if value == -1 else "%ds" % value
+    return "unlimited" if value == -1 else str(value)
+
+
+class Run:
+    """seed: any text without spaces. kind: a class of KINDS, else the seed
+    decides."""
+
+    def __init__(self, host, seed, kind=None):
+        self.host = host
+        self.seed = seed
+        self.rng = random.Random(seed)
+        kinds = list(KINDS)
+        drawn = self.rng.choices(kinds, KINDS.values())[0]
+        self.kind = kind or drawn
+        self.fault = self.kind(host, self.rng)
+        self.moments = Moments()
+        self.drops = []
+        self.hit = None                 # did the fault find what it is for
+        self.removed = 0                # messages that left mailboxes
+        self.wrong = []
+        self._other = 0
+        self._rows = {}
+
+    # --- the plan ---
+
+    def _make_drops(self):
+        for number in range(self.rng.choice([1, 1, 2, 3])):
+            user = "%s-%d@%s.example.org" % (self.seed, number, self.seed)
+            policy = {name: self.rng.choice(values)
+                      for name, values in POLICIES.items()}
+            drop = Drop(user, policy)
+            if isinstance(self.fault, ClockJumped):
+                drop.clock_ahead = max(0, self.fault.seconds)
+            count = self.rng.randint(2, 7)
+            if self.rng.random() < 0.3:
+                policy["quota_action"] = "evict"
+                policy["quota_messages"] = count
+            self.drops.append(drop)
+            deliveries = Deliveries(drop, count)
+            self._query("SELECT pop3.set_policy(%s, p.name, p.value) "
+                        "FROM unnest(%s, %s) p (name, value)",
+                        user, list(policy),
+                        [spell(*item) for item in policy.items()])
+            deliveries.run(self.host, Moments())
+            self._identify(drop)
+            if self.rng.random() < 0.5:
+                plan = Pop3Plan("%s-before-%d" % (self.seed, number),
+                                self.rng)
+                self._run_session(drop, plan)
+                self.host.wait_sessions(user, 1)
+
+    def _run_session(self, drop, plan):
+        drop.sessions.append(plan.session)
+        plan.run(self.host, drop.user, self.moments)
+
+    def _plan(self):
+        """Functions to run at the same time, the fault besides."""
+        rng, jobs = self.rng, []
+        for number in range(rng.choice([1, 2, 3, 4, 6])):
+            drop = rng.choice(self.drops)
+            plan = Pop3Plan("%s-%d" % (self.seed, number), rng)
+            jobs.append((self._run_session, drop, plan))
+        for drop in self.drops:
+            chance = 0.9 if self.kind.__name__.startswith(
+                ("Lmtp", "Mail")) else 0.3
+            if rng.random() < chance:
+                jobs.append((Deliveries(
+                    drop, rng.randint(1, 4), rng.choice([0, 0.01]),
+                    rng.choice([0, 0.02])).run, self.host, self.moments))
+            if rng.random() < 0.1:
+                known = sorted(drop.by_uid())
+                uids = rng.sample(known, rng.randint(1, len(known)))
+                jobs.append((Removal(
+                    drop, uids, rng.choice(["doveadm", "imap", "imap"]),
+                    rng.choice([0, 0.02])).run, self.host, self.moments))
+        when = rng.choice(["time", "login", "quit", "quit", "quit"])
+        if self.kind.__name__.startswith("Lmtp"):
+            when = "delivery"
+        sessions = sum(job[0] == self._run_session for job in jobs)
+        fault = (self._fault, when, rng.randint(1, sessions),
+                 rng.uniform(0, 0.15 if when == "time" else 0.015))
+        return jobs, fault
+
+    def _fault(self, when, count, delay):
+        if when != "time":
+            self.moments.wait(when, count, 0.5)
+        time.sleep(delay)
+        self.hit = self.fault.begin()
+
+    # --- the host ---
+
+    def _query(self, query, *args):
+        return self.host.sql(query, args)
+
+    def _identify(self, drop):
+        """Find the UIDs of what was delivered."""
+        by_id = {message.message_id: message for message in drop.messages}
+        for uid, guid, message_id in self.host.fetch(
+                drop.user, "uid guid hdr.message-id"):
+            message = by_id.get(message_id)
+            if message is not None:
+                message.uid, message.guid = int(uid), guid
+
+    def _heal(self):
+        self.fault.end()
+        wait_until(lambda: not self.host.pids("pop3") or self._idle(),
+                   HEALING, "the sessions to end")
+        users = [drop.user for drop in self.drops]
+        end = time.monotonic() + OUTCOMES
+        while self._open(users) and time.monotonic() < end:
+            time.sleep(0.02)
+        # Their sessions are over, and what became of them is not known.
+        self._query("UPDATE pop3.intent SET lease_until = now() "
+                    "WHERE username = ANY(%s) AND state IN "
+                    "('open', 'claimed') AND lease_until > now()", users)
+
+    def _idle(self):
+        """Processes that serve one session after the other may stay."""
+        return self.host.pop3_service_count != 1
+
+    def _open(self, users):
+        return self._query("SELECT 1 FROM pop3.intent WHERE state <> 'closed' "
+                           "AND username = ANY(%s) LIMIT 1", users)
+
+    def _last_session(self, drop):
+        """A session after the run, which repairs. Returns its listing."""
+        def attempt():
+            self._other += 1
+            plan = Pop3Plan("%s-after-%d" % (self.seed, self._other),
+                            random.Random(0))
+            plan.delay, plan.steps, plan.end = 0, [], "QUIT"
+            self._run_session(drop, plan)
+            return plan.session.updated() and (plan.session.listing,)
+        return wait_until(attempt, HEALING, "a login of " + drop.user,
+                          interval=0.05)[0]
+
+    def _settle(self):
+        """Wait until all that was done is recorded: the service writes in the
+        order of arrival."""
+        self._other += 1
+        name = "settle%d@%s.example.org" % (self._other, self.seed)
+        Maildrop(self.host, name).host.pop3(name).quit()
+        self.host.wait_sessions(name, 1)
+
+    # --- what became of it ---
+
+    def _find(self, drop, rows):
+        user = drop.user
+        self._identify(drop)
+        mailbox = {int(uid): guid for uid, guid in
+                   self.host.fetch(user, "uid guid")}
+        own = {name: [row for row in rows[name] if row["username"] == user]
+               for name in rows}
+        # what left meanwhile is known by its intents
+        by_id = {message.message_id: message for message in drop.messages}
+        for row in own["audit"]:
+            message = by_id.get(row["message_id"])
+            if message is not None and message.uid is None:
+                message.uid = row["uid"]
+                message.guid = row["message_guid"].replace("-", "")
+        return Found(mailbox, own["audit"], own["sessions"],
+                     {row["uid"]: row for row in own["state"]},
+                     len(own["intents"]),
+                     own["tracked"][0]["tracked"] if own["tracked"] else 0)
+
+    def _check(self, listings):
+        users = [drop.user for drop in self.drops]
+        self._rows = {name: self.host.rows(query, (users,))
+                      for name, query in FOUND.items()}
+        lost = self.fault.takes_records
+        for drop in self.drops:
+            found = self._find(drop, self._rows)
+            self.removed += len(set(drop.by_uid()) - set(found.mailbox))
+            for texts in (
+                    invariant_intents.violations(drop, found),
+                    invariant_kept.violations(drop, found),
+                    invariant_listings.violations(drop, found),
+                    invariant_answers.violations(
+                        drop, found, listings[drop.user], lost),
+                    invariant_records.violations(drop, found, lost)):
+                self.wrong += ["%s: %s" % (drop.user, text) for text in texts]
+
+    def check_chains(self, checked):
+        """checked: {chain: number} of what was checked before, which is
+        brought forward."""
+        heads = dict(self.host.sql(
+            "SELECT chain_id::text, last_seq FROM pop3.chain"))
+        first = {chain: number + 1 for chain, number in checked.items()}
+        numbers = [(row["chain"], row["number"]) for row in
+                   self.host.rows(NUMBERS, (json.dumps(checked),))]
+        self.wrong += invariant_chains.violations(heads, numbers, first)
+        checked.update(heads)
+
+    def run(self):
+        """Returns the violations."""
+        self._make_drops()
+        jobs, fault = self._plan()
+        threads = [threading.Thread(target=self._guarded, args=job,
+                                    daemon=True) for job in jobs]
+        for thread in threads:
+            thread.start()
+        # not in a thread: a PostgreSQL that it starts ends with that
+        self._guarded(*fault)
+        for thread in threads:
+            thread.join(HEALING)
+            if thread.is_alive():
+                self.wrong.append("a client does not end")
+        self._heal()
+        listings = {drop.user: self._last_session(drop)
+                    for drop in self.drops}
+        self._settle()
+        self._check(listings)
+        self.wrong += self.host.crashes()
+        return self.wrong
+
+    def _guarded(self, function, *args):
+        try:
+            function(*args)
+        except Exception as error:      # any is a failure of the run
+            self.wrong.append("%s: %s: %s" % (
+                function.__qualname__, type(error).__name__, error))
+
+    def describe(self):
+        """What was done and recorded, for people."""
+        lines = ["%s, fault %s %s" % (self.seed, self.kind.__name__, {
+            name: value for name, value in vars(self.fault).items()
+            if name not in ("host", "rng")})]
+        lines += ["!!! " + text for text in self.wrong]
+        for drop in self.drops:
+            lines.append("%s %r" % (drop.user, drop.policy))
+            lines += ["  %s" % (item,) for item in
+                      (*drop.messages, *drop.sessions)]
+            if drop.expunged:
+                lines.append("  expunged by others: %r" % drop.expunged)
+            for name in ("audit", "sessions"):
+                lines += ["  %s: %s" % (name, " ".join(
+                    "%s=%s" % (column, row[column]) for column in SHOWN
+                    if row.get(column) is not None))
+                    for row in self._rows.get(name, ())
+                    if row["username"] == drop.user]
+        return "\n".join(lines)

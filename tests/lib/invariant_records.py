@@ -1,0 +1,59 @@
+# Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
+"""Each session is recorded once, with the end that its client saw, what it
+retrieved is counted once, and state belongs to messages that are there."""
+
+import collections
+
+
+def violations(drop, found, records_lost=False):
+    """records_lost: what the service had not written yet may be lost. Returns
+    texts."""
+    wrong = []
+    rows = collections.defaultdict(list)
+    for row in found.sessions:
+        rows[row["dovecot_session"]].append(row)
+    for session in drop.sessions:
+        ends = [row["ended_by"] for row in rows.pop(session.name, ())]
+        if len(ends) > 1:
+            wrong.append("session %s is recorded %d times: %r" % (
+                session.name, len(ends), ends))
+        elif session.accepted and not ends and not records_lost:
+            wrong.append("session %s is not recorded" % session.name)
+        elif session.updated() and ends not in (
+                ["quit"], ["lost"] if records_lost else ["quit"], []):
+            wrong.append("session %s was told +OK, and is recorded with the "
+                         "end %s" % (session.name, ends[0]))
+        elif (session.answer or "").startswith("-ERR") and "quit" in ends:
+            wrong.append("session %s was told %r, and is recorded as if it "
+                         "had succeeded" % (session.name, session.answer))
+    if rows:
+        wrong.append("sessions are recorded that nobody had: %r" %
+                     sorted(map(str, rows)))
+    wrong += _state(drop, found, records_lost)
+    return wrong
+
+
+def _state(drop, found, records_lost):
+    if found.tracked != len(found.state):
+        yield "%d messages are tracked, and %d have state" % (
+            found.tracked, len(found.state))
+    # What others take away while sessions end may keep its state, until their
+    # number of messages tells a login that something is missing.
+    for uid in sorted(set(found.state) - set(found.mailbox) -
+                      set(drop.expunged)):
+        yield "UID %d has state, and is not there" % uid
+    for uid in found.mailbox:
+        row = found.state.get(uid)
+        count = row["retrieved_count"] if row else 0
+        most = sum(uid in session.fetched and
+                   session.may_have_updated(float("inf"))
+                   for session in drop.sessions)
+        least = 0 if records_lost else sum(
+            uid in session.fetched and session.updated()
+            for session in drop.sessions)
+        if not least <= count <= most:
+            yield "UID %d was retrieved by %d to %d sessions, and is recorded " \
+                "%d times" % (uid, least, most, count)
+        if row and row["hidden_at"] is not None and \
+           not drop.may_be_hidden(uid, float("inf")):
+            yield "UID %d is hidden, and the policy shows it" % uid
