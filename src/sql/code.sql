@@ -44,6 +44,8 @@
 -- the service writes
 \ir functions/pop3.chain_open.sql
 \ir functions/pop3.batch_begin.sql
+\ir functions/pop3.event_time.sql
+\ir functions/pop3.replay_at.sql
 \ir functions/pop3.breaker_count.sql
 \ir functions/pop3.breaker_limit.sql
 \ir functions/pop3.count_messages.sql

@@ -22,6 +22,7 @@ GRANT EXECUTE ON FUNCTION
     pop3.notice_due(text, text, int, text, text),
     pop3.chain_open(uuid, int),
     pop3.batch_begin(uuid, bigint, bigint, bigint, bigint),
+    pop3.replay_at(float8, boolean),
     pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text,
                        uuid, bigint, text, int, bigint[], uuid[], bigint[],
                        text[], text[], text[], text[], text[], text),

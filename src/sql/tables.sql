@@ -656,7 +656,14 @@ COMMENT ON TABLE pop3.session_lost IS
 CREATE INDEX session_lost_username ON pop3.session_lost (username);
 
 CREATE TABLE pop3.audit (
-    at              timestamptz NOT NULL DEFAULT now(),
+    -- as pop3.event_time(), which does not exist yet
+    at              timestamptz NOT NULL DEFAULT CASE
+        WHEN current_setting('pop3.replay_at', true) <> '' AND
+             pg_has_role(session_user, 'pop3_service', 'MEMBER')
+        THEN least(now(), greatest(
+            now() - interval '30 days',
+            to_timestamp(current_setting('pop3.replay_at')::float8)))
+        ELSE now() END,
     chain_id        uuid,
     seq             bigint,
     session_id      uuid,
@@ -682,7 +689,8 @@ CREATE TABLE pop3.audit (
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE pop3.audit IS
     'What happened to messages, by whom and by which rule. Append-only';
-COMMENT ON COLUMN pop3.audit.at IS 'When it was recorded';
+COMMENT ON COLUMN pop3.audit.at IS
+    'When it was recorded; if the database was away, when it would have been';
 COMMENT ON COLUMN pop3.audit.chain_id IS
     'Chain it was written by; NULL for what was done in plain SQL';
 COMMENT ON COLUMN pop3.audit.seq IS 'Its number in the chain';

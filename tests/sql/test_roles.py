@@ -8,7 +8,7 @@ from sqlhelp import USER, Service, new_id
 
 SERVICE = {
     "now", "policy_rows", "policy_levels", "policy_version", "maildrop_state", "tracked",
-    "intent_state", "chain_open", "batch_begin", "record_intent",
+    "intent_state", "chain_open", "batch_begin", "replay_at", "record_intent",
     "record_postponed",
     "record_outcome", "record_abandon", "claim_intent", "record_repair",
     "record_event", "carry_over", "record_session", "record_polls",

@@ -2,7 +2,7 @@
 -- one whose session is over, or whose lease has run out. Returns its messages;
 -- no rows if it may not be repaired (any more). The same session may claim it
 -- again. No sequence number.
--- Calls: nothing. Tables: writes intent.
+-- Calls: event_time. Tables: writes intent.
 
 CREATE FUNCTION pop3.claim_intent(
     p_session_id uuid, p_username text, p_intent_session uuid,
@@ -17,11 +17,12 @@ DECLARE
 BEGIN
     UPDATE pop3.intent x
        SET state = 'claimed', claimed_by = p_session_id,
-           lease_until = now() + make_interval(secs => p_lease)
+           lease_until = pop3.event_time() + make_interval(secs => p_lease)
      WHERE x.session_id = p_intent_session AND x.intent_no = p_intent_no
        AND x.username = p_username AND x.maildrop_id IS NOT NULL
        AND (x.state IN ('abandoned', 'stale') OR
-            x.state IN ('open', 'claimed') AND x.lease_until < now() OR
+            x.state IN ('open', 'claimed') AND
+            x.lease_until < pop3.event_time() OR
             x.state = 'claimed' AND x.claimed_by = p_session_id)
     RETURNING x.* INTO i;
     IF FOUND THEN

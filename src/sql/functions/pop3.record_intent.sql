@@ -10,8 +10,8 @@
 -- What was postponed before says in detail by which session, and from where.
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
--- Calls: maildrop_find, policy_version, deciding_scopes, breaker_allows. Tables: writes
--- audit, intent; reads control, maildrop, message.
+-- Calls: maildrop_find, policy_version, deciding_scopes, breaker_allows,
+-- event_time. Tables: writes audit, intent; reads control, maildrop, message.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -43,7 +43,10 @@ BEGIN
     END IF;
     v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
                                      p_uidvalidity);
-    IF p_policy_version IS DISTINCT FROM pop3.policy_version(p_username) THEN
+    IF current_setting('pop3.replay_accepted', true) = 'true' THEN
+        -- its session was told so, and acted on it
+        v_result := 'ok';
+    ELSIF p_policy_version IS DISTINCT FROM pop3.policy_version(p_username) THEN
         v_result := 'stale';
     ELSE
         -- clients delete what they like
@@ -77,7 +80,8 @@ BEGIN
             device, mailbox_guid, uidvalidity, uid, guid, size, action, reason)
     VALUES (p_session_id, p_intent_no, v_maildrop, p_username, p_chain_id,
             p_first_seq, CASE v_result WHEN 'ok' THEN 'open' ELSE v_result END,
-            now() + make_interval(secs => p_lease), p_dovecot_session,
+            pop3.event_time() + make_interval(secs => p_lease),
+            p_dovecot_session,
             p_auth_user, p_remote_address, p_device, p_mailbox_guid,
             p_uidvalidity, p_uid, p_guid, p_size, p_action, p_reason)
     ON CONFLICT (session_id, intent_no) DO NOTHING;

@@ -14,7 +14,7 @@
 --   fenced   it was given up meanwhile, or closed otherwise: event
 --            committed-late, as above; else late, and no state changes
 --   unknown  there is no such intent: event late
--- Calls: unhide. Tables: writes audit, intent, message, would_remove,
+-- Calls: unhide, event_time. Tables: writes audit, intent, message, would_remove,
 -- maildrop.
 
 CREATE FUNCTION pop3.record_outcome(
@@ -101,7 +101,8 @@ BEGIN
                 INSERT INTO pop3.message AS s
                        (maildrop_id, uid, message_guid, size, hidden_at,
                         reason)
-                SELECT i.maildrop_id, a.uid, a.guid, a.size, now(), a.reason
+                SELECT i.maildrop_id, a.uid, a.guid, a.size, pop3.event_time(),
+                       a.reason
                   FROM unnest(i.uid, i.guid, i.size, i.action, i.reason)
                        a (uid, guid, size, action, reason)
                  WHERE a.action = 'hide'

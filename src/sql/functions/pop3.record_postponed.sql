@@ -4,8 +4,8 @@
 -- numbers); the action is hide, or flag where the client's DELE only marks. What
 -- was only to be hidden, and what mass-delete hides, is hidden for good.
 -- The same postponement sent again gives rows of event repeat, and no changes.
--- Calls: maildrop_find, deciding_scopes. Tables: writes audit, intent, message,
--- maildrop.
+-- Calls: maildrop_find, deciding_scopes, event_time. Tables: writes audit, intent,
+-- message, maildrop.
 
 CREATE FUNCTION pop3.record_postponed(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -86,7 +86,7 @@ BEGIN
         INSERT INTO pop3.message AS s
                (maildrop_id, uid, message_guid, size, hidden_at, reason,
                 postponed)
-        SELECT v_maildrop, a.uid, a.guid, a.size, now(), a.reason,
+        SELECT v_maildrop, a.uid, a.guid, a.size, pop3.event_time(), a.reason,
                CASE WHEN a.action IN ('expunge', 'move') AND
                          a.reason <> 'mass-delete' THEN a.reason END
           FROM unnest(p_uid, p_guid, p_size, p_action, p_reason)
@@ -124,7 +124,7 @@ BEGIN
                SELECT FROM unnest(p_action, p_reason) a (action, reason)
                 WHERE a.action IN ('expunge', 'move') AND
                       a.reason <> 'mass-delete')
-               THEN now() ELSE d.postponed_at END
+               THEN pop3.event_time() ELSE d.postponed_at END
      WHERE d.maildrop_id = v_maildrop;
 END
 $$;

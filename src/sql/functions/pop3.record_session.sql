@@ -17,7 +17,7 @@
 --
 -- Where p_download is true (the user has a download_daily), p_bytes are counted
 -- for that; NULL is not known, and is true if some were.
--- Calls: maildrop_find, download_settle. Tables: writes session, session_lost,
+-- Calls: maildrop_find, download_settle, event_time. Tables: writes session, session_lost,
 -- audit, maildrop, message, watermark, would_remove, download.
 
 CREATE FUNCTION pop3.record_session(
@@ -128,7 +128,8 @@ BEGIN
             INSERT INTO pop3.message AS s
                    (maildrop_id, uid, message_guid, size, retrieved_at,
                     retrieved_count)
-            SELECT m.maildrop_id, a.uid, a.guid, a.size, now(), 1
+            SELECT m.maildrop_id, a.uid, a.guid, a.size,
+                   pop3.event_time(), 1
               FROM unnest(p_uid, p_guid, p_size, p_action)
                    a (uid, guid, size, action)
              WHERE a.action NOT IN ('expunge', 'move')

@@ -68,6 +68,17 @@ COMMENT ON COLUMN pop3.control.retention_days IS
 COMMENT ON TABLE pop3.control IS
     'One row: whether removals by policy are stopped, by pop3.pause() or the breaker; how long records are kept';
 
+-- What was recorded while the database was away keeps its own time.
+ALTER TABLE pop3.audit ALTER COLUMN at SET DEFAULT CASE
+        WHEN current_setting('pop3.replay_at', true) <> '' AND
+             pg_has_role(session_user, 'pop3_service', 'MEMBER')
+        THEN least(now(), greatest(
+            now() - interval '30 days',
+            to_timestamp(current_setting('pop3.replay_at')::float8)))
+        ELSE now() END;
+COMMENT ON COLUMN pop3.audit.at IS
+    'When it was recorded; if the database was away, when it would have been';
+
 -- It names the table now.
 CREATE OR REPLACE FUNCTION pop3.audit_guard() RETURNS trigger
     LANGUAGE plpgsql
