@@ -63,6 +63,10 @@
    paused=1   removals by policy are stopped, by an administrator or the
               breaker: nothing is due, and INTENT takes none but what clients
               delete, and what is hidden
+   offline=1  the database cannot be asked: policy and state are as this host
+              last knew them. There are items maildrop, and no others; the
+              session removes nothing, asks for nothing that only the database
+              knows, and every INTENT of it is to be postponed
    lease=     seconds an intent holds
    p.NAME=    canonical value of every parameter, NAME as in the engine
    and items:
@@ -80,6 +84,9 @@
        exempt=       UID set below `before' that was retrieved or restored,
                      so is not due by expire_unretrieved (optional)
        spared=       UID set of restored messages (optional)
+       postponed=    UID set of messages whose removal an outage of the
+                     database postponed: hidden, whatever enforcement is, until
+                     that is decided (optional)
        retrieved=    UID set of what was ever retrieved, as far as known, may
                      be empty (only where view_limit or mass_delete_percent
                      is set)
@@ -88,6 +95,9 @@
    due        a message whose retrieved or hidden clock has run out, at most
               POP3_POLICY_MAX_DUE:
        maildrop= uid= guid= reason=
+   postponed  a message whose postponed removal is to be decided now, by the
+              policy as it is, at most POP3_POLICY_MAX_DUE:
+       maildrop= uid= guid= reason= (why it was to be removed)
    intent     an intent of another session that may be repaired now:
        session= no= maildrop=
 
@@ -118,6 +128,10 @@
    and items "message", in UID order:
        uid= guid= (message GUID) size= action= reason= uidl= message_id=
        mailbox= (action=move: where it goes)
+   postpone=  what the client can do if the database is away (optional; absent:
+              FAIL temp)
+       may    understands an answer with offline=1
+       must   wants that answer in any case: the session is offline
    for= (optional) Message-ID of the message that room is made for: becomes
    detail of the audit's rows. An intent of a delivery comes without a LOGIN
    before: its session= is the delivery's, and is forgotten once its last
@@ -126,6 +140,11 @@
    before the request was first sent (a repeated one gets the full lease as
    answer) and stay well below it. FAIL stale, temp,
    invalid, fenced.
+   offline=1  instead of lease=: the removals are postponed, and that is durable
+              on this host. Nothing may be removed or moved; what was to be is
+              hidden from now on, and decided anew once the database is back.
+              Only a failed UPDATE has an OUTCOME then, "failed", which takes it
+              back.
 
    ---- OUTCOME: what became of an own intent ----------------------------
    user= session= no= result=committed|failed|unknown  No reply needed (ID 0).
@@ -156,7 +175,7 @@
 
    ---- EVENT: something worth a line in the audit ------------------------
    user= session= dsession= auth_user= rip= device= guid= uidvalidity=
-   event=     gone | refused | rollback | unconfirmed | mismatch |
+   event=     gone | refused | rollback | unconfirmed | mismatch | kept |
               would-refuse | mass-delete | would-mass-delete
    reason=    word (optional)
    uids=      UID set it is about (optional)
@@ -164,7 +183,9 @@
    gone: `uids' were removed by others, their state is dropped. rollback:
    the mailbox has a UIDNEXT (uidnext=) below the highest known one or GUIDs
    that differ: state from uidnext= on is dropped. mismatch: state of `uids'
-   belongs to other messages and is dropped.     No reply needed (ID 0).
+   belongs to other messages and is dropped. kept: removals of `uids' that were
+   postponed are decided, the messages stay, and are in the view again.
+   No reply needed (ID 0).
 
    ---- SESSION: the session is over --------------------------------------
    Sent once: right before the +OK of QUIT, or when the session ended

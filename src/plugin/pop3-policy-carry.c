@@ -123,6 +123,8 @@ static void carry_match(struct carry *carry,
 	seq_range_array_add(&carry->new->spared, message->uid);
 	if (seq_range_exists(&carry->old->retrieved, uid))
 		seq_range_array_add(&carry->new->retrieved, message->uid);
+	if (seq_range_exists(&carry->old->postponed, uid))
+		seq_range_array_add(&carry->new->postponed, message->uid);
 	if (pop3_policy_wire_get_flag(state, "hidden")) {
 		seq_range_array_add(&carry->new->hidden, message->uid);
 		if (message->uid > carry->new->hidden_uid) {
@@ -210,6 +212,7 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 	p_array_init(&carry.new->hidden, session->login->pool, 8);
 	p_array_init(&carry.new->exempt, session->login->pool, 1);
 	p_array_init(&carry.new->spared, session->login->pool, 8);
+	p_array_init(&carry.new->postponed, session->login->pool, 1);
 	p_array_init(&carry.new->would, session->login->pool, 1);
 	p_array_init(&carry.new->retrieved, session->login->pool, 8);
 

@@ -162,6 +162,24 @@ void pop3_policy_decide(struct pop3_policy_session *session,
 	pop3_policy_removals_sort(&decisions->removals);
 }
 
+void pop3_policy_decisions_hide(struct pop3_policy_session *session,
+				const struct pop3_policy_decisions *decisions)
+{
+	const struct pop3_policy_removal *removal;
+	struct pop3_policy_retrieved *retrieved;
+	ARRAY_TYPE(seq_range) hidden;
+
+	t_array_init(&hidden, 16);
+	array_foreach(&decisions->removals, removal) {
+		if (removal->action == POP3_POLICY_ACTION_HIDE)
+			seq_range_array_add(&hidden, removal->uid);
+	}
+	array_foreach_modifiable(&session->retrieved, retrieved) {
+		if (seq_range_exists(&hidden, retrieved->uid))
+			retrieved->action = POP3_POLICY_ACTION_HIDE;
+	}
+}
+
 void pop3_policy_decisions_forget(struct pop3_policy_session *session,
 				  const ARRAY_TYPE(seq_range) *removed)
 {

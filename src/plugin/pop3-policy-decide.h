@@ -30,6 +30,11 @@ void pop3_policy_decide(struct pop3_policy_session *session,
 			struct mailbox_transaction_context *t,
 			struct pop3_policy_decisions *decisions);
 
+/* Removals that were postponed: what was retrieved is recorded as hidden where
+   it is. */
+void pop3_policy_decisions_hide(struct pop3_policy_session *session,
+				const struct pop3_policy_decisions *decisions);
+
 /* Removals that did not come to pass: those messages stay, and were retrieved.
    removed are the UIDs that are gone all the same, NULL if none. */
 void pop3_policy_decisions_forget(struct pop3_policy_session *session,

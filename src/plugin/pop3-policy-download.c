@@ -120,7 +120,7 @@ bool pop3_policy_download_begin(struct pop3_policy_session *session,
 	uoff_t reserve = 0;
 	int ret;
 
-	if (limit == POP3_POLICY_UNLIMITED ||
+	if (limit == POP3_POLICY_UNLIMITED || session->login->offline ||
 	    download->would_refuse_uid != 0 ||
 	    pop3_policy_clock_nsecs() < download->ask_after_nsecs)
 		return TRUE;

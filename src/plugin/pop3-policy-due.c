@@ -94,9 +94,9 @@ static void collect_unretrieved(struct pop3_policy_session *session,
 	}
 }
 
-/* Tell what cannot be removed, and why. */
-static void report_left_out(struct pop3_policy_session *session,
-			    const struct pop3_policy_left_out *left_out)
+void
+pop3_policy_due_left_out(struct pop3_policy_session *session,
+			 const struct pop3_policy_left_out *left_out)
 {
 	if (array_count(&left_out->mismatched) > 0) {
 		/* state whose message is another one is void */
@@ -106,6 +106,8 @@ static void report_left_out(struct pop3_policy_session *session,
 		pop3_policy_session_event(session, "mismatch", NULL,
 					  &left_out->mismatched, 0, NULL);
 		seq_range_array_remove_seq_range(&session->drop->hidden,
+						 &left_out->mismatched);
+		seq_range_array_remove_seq_range(&session->drop->postponed,
 						 &left_out->mismatched);
 	}
 	if (array_count(&left_out->gone) > 0) {
@@ -133,7 +135,8 @@ static int commit_removals(struct pop3_policy_session *session,
 	int ret;
 
 	t_array_init(&intents, 2);
-	ret = pop3_policy_removals_intend(session, removals, &intents, &error);
+	ret = pop3_policy_removals_intend(session, FALSE, removals, &intents,
+					  &error);
 	if (ret == 0)
 		error = "the policy changed";
 	if (ret > 0 &&
@@ -189,7 +192,7 @@ static int due_remove(struct pop3_policy_session *session, pool_t pool,
 		(void)mailbox_transaction_commit(&t);
 		return 0;
 	}
-	report_left_out(session, &left_out);
+	pop3_policy_due_left_out(session, &left_out);
 	if (removes && array_count(removals) > 0)
 		return commit_removals(session, &t, removals);
 

@@ -28,6 +28,10 @@ intent_build(const struct pop3_policy_intent_request *request, string_t *text,
 	/* A line has a limit, and a header of a mail has none. */
 	pop3_policy_wire_str(text, "for", request->room_for == NULL ? NULL :
 			     t_strndup(request->room_for, 998));
+	if (request->offline != NULL) {
+		pop3_policy_wire_str(text, "postpone",
+				     *request->offline ? "must" : "may");
+	}
 	pop3_policy_wire_num(text, "items", count);
 	pop3_policy_wire_end(text);
 
@@ -56,6 +60,34 @@ intent_build(const struct pop3_policy_intent_request *request, string_t *text,
 	}
 }
 
+/* Returns 0 if ok, -1 and *error_r if the answer is wrong. */
+static int
+intent_taken(const struct pop3_policy_intent_request *request,
+	     const struct pop3_policy_wire_message *reply, uint64_t begin,
+	     struct pop3_policy_intent *intent, const char **error_r)
+{
+	int64_t lease;
+
+	if (request->offline != NULL &&
+	    pop3_policy_wire_get_flag(&reply->head, "offline")) {
+		*request->offline = TRUE;
+		intent->postponed = TRUE;
+		return 0;
+	}
+	if (pop3_policy_wire_get_int64(&reply->head, "lease", &lease) <= 0 ||
+	    lease <= 0) {
+		*error_r = "INTENT was answered without a lease";
+		return -1;
+	}
+	if (request->offline != NULL && *request->offline) {
+		*error_r = "INTENT was not postponed";
+		return -1;
+	}
+	/* The other half is for the commit itself. */
+	intent->commit_until = begin + (uint64_t)lease * 1000000000ULL / 2;
+	return 0;
+}
+
 /* As pop3_policy_intents_take(), for one intent. */
 static int
 intent_take(const struct pop3_policy_intent_request *request,
@@ -69,7 +101,6 @@ intent_take(const struct pop3_policy_intent_request *request,
 	unsigned int id = pop3_policy_client_next_id(service);
 	uint64_t begin = pop3_policy_clock_nsecs();
 	const char *code;
-	int64_t lease = 0;
 	int ret;
 
 	/* Whatever the answer, the intent has this number: without an answer
@@ -82,15 +113,8 @@ intent_take(const struct pop3_policy_intent_request *request,
 	if (ret < 0)
 		return -1;
 	if (ret > 0) {
-		if (pop3_policy_wire_get_int64(&reply->head, "lease",
-					       &lease) <= 0 || lease <= 0) {
-			*error_r = "INTENT was answered without a lease";
+		if (intent_taken(request, reply, begin, intent, error_r) < 0)
 			ret = -1;
-		} else {
-			/* The other half is for the commit itself. */
-			intent->commit_until = begin +
-				(uint64_t)lease * 1000000000ULL / 2;
-		}
 	} else {
 		code = pop3_policy_wire_get_str(&reply->head, "code");
 		if (code == NULL || strcmp(code, "stale") != 0) {
@@ -113,16 +137,28 @@ int pop3_policy_intents_take(const struct pop3_policy_intent_request *request,
 			     const char **error_r)
 {
 	const struct pop3_policy_removal *list;
-	unsigned int i, count, batch;
+	unsigned int i = 0, count, batch;
+	bool online;
 	int ret = 1;
 
 	list = array_get(removals, &count);
-	for (i = 0; i < count && ret > 0; i += batch) {
+	while (i < count && ret > 0) {
+		online = request->offline != NULL && !*request->offline;
 		batch = I_MIN(count - i, MAX_INTENT_MESSAGES);
 		T_BEGIN {
 			ret = intent_take(request, list + i, batch, intents,
 					  error_r);
 		} T_END_PASS_STR_IF(ret < 0, error_r);
+		if (ret > 0 && i > 0 && online && *request->offline) {
+			/* the database went away half-way: all is postponed,
+			   or nothing */
+			pop3_policy_intents_tell(request->sender, intents,
+						 "failed");
+			array_clear(intents);
+			i = 0;
+		} else {
+			i += batch;
+		}
 	}
 	if (ret <= 0) {
 		pop3_policy_intents_tell(request->sender, intents, "failed");
@@ -139,7 +175,8 @@ int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
 	/* A later session may repair an intent whose lease ran out, so a
 	   commit must not begin late. */
 	array_foreach(intents, intent) {
-		if (pop3_policy_clock_nsecs() >= intent->commit_until) {
+		if (!intent->postponed &&
+		    pop3_policy_clock_nsecs() >= intent->commit_until) {
 			*error_r = "the intent's lease is running out";
 			return -1;
 		}
@@ -158,10 +195,13 @@ void pop3_policy_intents_tell(const struct pop3_policy_sender *sender,
 		return;
 	text = t_str_new(256);
 	array_foreach(intents, intent) {
+		if (intent->postponed && strcmp(result, "failed") != 0)
+			continue;
 		pop3_policy_sender_wire(sender, text, "OUTCOME", 0);
 		pop3_policy_wire_num(text, "no", intent->no);
 		pop3_policy_wire_str(text, "result", result);
 		pop3_policy_wire_end(text);
 	}
-	pop3_policy_sender_send(sender, text);
+	if (str_len(text) > 0)
+		pop3_policy_sender_send(sender, text);
 }

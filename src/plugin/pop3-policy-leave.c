@@ -289,7 +289,7 @@ void pop3_policy_leave_decide(struct pop3_policy_session *session,
 	};
 
 	if (!pop3_policy_limits_leaving(session->policy) ||
-	    session->policy->paused ||
+	    session->policy->paused || session->login->offline ||
 	    pop3_policy_mode(session->policy) == POP3_POLICY_MODE_NONE ||
 	    pop3_policy_session_is_master(session))
 		return;

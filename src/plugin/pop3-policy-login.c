@@ -51,6 +51,7 @@ parse_maildrop(struct pop3_policy_login *login,
 	    get_uidset(login->pool, line, "hidden", &drop->hidden) < 0 ||
 	    get_uidset(login->pool, line, "exempt", &drop->exempt) < 0 ||
 	    get_uidset(login->pool, line, "spared", &drop->spared) < 0 ||
+	    get_uidset(login->pool, line, "postponed", &drop->postponed) < 0 ||
 	    get_uidset(login->pool, line, "retrieved", &drop->retrieved) < 0 ||
 	    get_uidset(login->pool, line, "would", &drop->would) < 0)
 		return -1;
@@ -61,9 +62,9 @@ parse_maildrop(struct pop3_policy_login *login,
 
 static int
 parse_due(struct pop3_policy_login *login,
-	  const struct pop3_policy_wire_line *line)
+	  const struct pop3_policy_wire_line *line,
+	  struct pop3_policy_due *due)
 {
-	struct pop3_policy_due *due = array_append_space(&login->due);
 	const char *guid = pop3_policy_wire_get_str(line, "guid");
 	const char *reason = pop3_policy_wire_get_str(line, "reason");
 
@@ -134,11 +135,13 @@ int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 	login->pool = pool;
 	p_array_init(&login->maildrops, pool, 1);
 	p_array_init(&login->due, pool, 16);
+	p_array_init(&login->postponed, pool, 4);
 	p_array_init(&login->intents, pool, 1);
 	login->now = p_strdup(pool, pop3_policy_wire_get_str(&reply->head,
 							     "now"));
 	login->version = p_strdup(pool, pop3_policy_wire_get_str(&reply->head,
 								 "version"));
+	login->offline = pop3_policy_wire_get_flag(&reply->head, "offline");
 	if (login->now == NULL || login->version == NULL) {
 		*error_r = "now or version is missing";
 		ret = -1;
@@ -156,7 +159,11 @@ int pop3_policy_login_parse(const struct pop3_policy_wire_message *reply,
 		if (strcmp(item->name, "maildrop") == 0)
 			ret = parse_maildrop(login, item);
 		else if (strcmp(item->name, "due") == 0)
-			ret = parse_due(login, item);
+			ret = parse_due(login, item,
+					array_append_space(&login->due));
+		else if (strcmp(item->name, "postponed") == 0)
+			ret = parse_due(login, item,
+					array_append_space(&login->postponed));
 		else if (strcmp(item->name, "intent") == 0)
 			ret = parse_intent(login, item);
 		if (ret < 0) {
@@ -180,6 +187,8 @@ void pop3_policy_login_refresh(struct pop3_policy_login *login,
 
 	login->version = p_strdup(login->pool, fresh->version);
 	login->policy = fresh->policy;
+	if (fresh->offline)
+		login->offline = TRUE;
 	for (i = 0; i < POP3_POLICY_PARAM_COUNT; i++) {
 		login->policy.values[i].str =
 			p_strdup(login->pool, fresh->policy.values[i].str);

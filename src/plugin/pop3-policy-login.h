@@ -35,6 +35,9 @@ struct pop3_policy_maildrop {
 	   those in exempt do not expire so */
 	uint32_t before;
 	ARRAY_TYPE(seq_range) exempt;
+	/* removals that an outage of the database postponed: hidden until they
+	   are decided */
+	ARRAY_TYPE(seq_range) postponed;
 	/* restored messages, spared once by on_retrieve */
 	ARRAY_TYPE(seq_range) spared;
 	/* what was ever retrieved; known where view_limit or
@@ -52,6 +55,7 @@ struct pop3_policy_due {
 	guid_128_t guid;
 	enum pop3_policy_reason reason;
 };
+ARRAY_DEFINE_TYPE(pop3_policy_due, struct pop3_policy_due);
 
 /* An intent that its session left open. */
 struct pop3_policy_open_intent {
@@ -69,8 +73,12 @@ struct pop3_policy_login {
 	struct pop3_policy policy;
 	/* seconds until login_delay lets the user in, 0 if it does */
 	uint32_t wait;
+	/* the database cannot be asked: this is what the host knew last */
+	bool offline;
 	ARRAY(struct pop3_policy_maildrop) maildrops;
-	ARRAY(struct pop3_policy_due) due;
+	ARRAY_TYPE(pop3_policy_due) due;
+	/* postponed removals that are to be decided; dele or retrieved */
+	ARRAY_TYPE(pop3_policy_due) postponed;
 	ARRAY(struct pop3_policy_open_intent) intents;
 };
 
@@ -87,7 +95,7 @@ int pop3_policy_login_parse_policy(pool_t pool,
 				   struct pop3_policy *policy_r,
 				   const char **error_r);
 /* The user was asked for again in the same session: take over the policy, and
-   what is known of retrievals. The rest is what the view was made of, and
+   what is known of retrievals. A session that is offline stays so. The rest is what the view was made of, and
    stays. */
 void pop3_policy_login_refresh(struct pop3_policy_login *login,
 			       const struct pop3_policy_login *fresh);

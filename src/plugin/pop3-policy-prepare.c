@@ -97,6 +97,19 @@ find_maildrop(struct pop3_policy_session *session,
 	}
 }
 
+/* While the database is away nothing is removed and nothing is asked for. The
+   view is made of what this host knows, if that is about this mailbox. */
+static int prepare_offline(struct pop3_policy_session *session,
+			   const struct pop3_policy_maildrop *other)
+{
+	if (session->drop == NULL && other != NULL) {
+		return pop3_policy_prepare_failed(session,
+			"The mailbox has a new identity, and the database "
+			"that knows the old one is away");
+	}
+	return session->drop == NULL ? 0 : pop3_policy_rollback_check(session);
+}
+
 static int prepare(struct pop3_policy_session *session)
 {
 	struct pop3_policy_maildrop *other;
@@ -105,7 +118,10 @@ static int prepare(struct pop3_policy_session *session)
 	if (prepare_identity(session) < 0)
 		return -1;
 	find_maildrop(session, &other);
-	if (session->drop == NULL && other != NULL) {
+	if (session->login->offline) {
+		if (prepare_offline(session, other) < 0)
+			return -1;
+	} else if (session->drop == NULL && other != NULL) {
 		if (pop3_policy_carry(session, other) < 0)
 			return -1;
 	} else if (session->drop != NULL) {
@@ -113,11 +129,13 @@ static int prepare(struct pop3_policy_session *session)
 			return -1;
 		pop3_policy_repair(session);
 		if (pop3_policy_gone_check(session) < 0 ||
+		    pop3_policy_postponed_decide(session) < 0 ||
 		    pop3_policy_due_remove(session) < 0)
 			return -1;
 	}
 	if (!session->sweep) {
-		pop3_policy_notice_login(session);
+		if (!session->login->offline)
+			pop3_policy_notice_login(session);
 		pop3_policy_view_fix(session);
 	}
 	mailbox_get_open_status(session->box,
@@ -138,7 +156,10 @@ static int prepare_look(struct pop3_policy_session *session)
 	if (prepare_identity(session) < 0)
 		return -1;
 	find_maildrop(session, &other);
-	return session->drop == NULL ? 0 : pop3_policy_due_remove(session);
+	if (session->drop == NULL)
+		return 0;
+	return pop3_policy_postponed_decide(session) < 0 ? -1 :
+		pop3_policy_due_remove(session);
 }
 
 int pop3_policy_prepare(struct pop3_policy_session *session,

@@ -29,8 +29,16 @@ int pop3_policy_carry(struct pop3_policy_session *session,
 		      struct pop3_policy_maildrop *old);
 /* pop3-policy-repair.c: settle intents that were left open */
 void pop3_policy_repair(struct pop3_policy_session *session);
+/* pop3-policy-postponed.c: decide what an outage of the database postponed */
+int pop3_policy_postponed_decide(struct pop3_policy_session *session);
 /* pop3-policy-due.c: remove what is due */
 int pop3_policy_due_remove(struct pop3_policy_session *session);
+
+struct pop3_policy_left_out;
+/* pop3-policy-due.c: tell what cannot be removed, and why. */
+void
+pop3_policy_due_left_out(struct pop3_policy_session *session,
+			 const struct pop3_policy_left_out *left_out);
 
 /* Set the storage's error to a text that helps, and log error. Returns -1. */
 int pop3_policy_prepare_failed(struct pop3_policy_session *session,

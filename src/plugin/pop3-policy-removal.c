@@ -98,6 +98,7 @@ static bool removal_is_flag(struct pop3_policy_session *session,
 }
 
 int pop3_policy_removals_intend(struct pop3_policy_session *session,
+				bool may_postpone,
 				const ARRAY_TYPE(pop3_policy_removal) *removals,
 				ARRAY_TYPE(pop3_policy_intent) *intents,
 				const char **error_r)
@@ -107,11 +108,30 @@ int pop3_policy_removals_intend(struct pop3_policy_session *session,
 		.sender = &sender,
 		.version = session->login->version,
 		.dele_is_flag = session->deleted_kw != NULL,
+		.offline = may_postpone ? &session->login->offline : NULL,
 		.last_no = &session->intent_no
 	};
 
 	pop3_policy_session_sender(session, &sender);
 	return pop3_policy_intents_take(&request, removals, intents, error_r);
+}
+
+unsigned int
+pop3_policy_removals_postpone(struct pop3_policy_session *session,
+			      ARRAY_TYPE(pop3_policy_removal) *removals)
+{
+	struct pop3_policy_removal *removal;
+	unsigned int count = 0;
+
+	array_foreach_modifiable(removals, removal) {
+		if (!pop3_policy_action_removes(removal->action) ||
+		    removal_is_flag(session, removal))
+			continue;
+		removal->action = POP3_POLICY_ACTION_HIDE;
+		removal->mailbox = NULL;
+		count++;
+	}
+	return count;
 }
 
 static void

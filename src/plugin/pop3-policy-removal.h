@@ -34,6 +34,9 @@ struct pop3_policy_intent {
 	uint32_t no;
 	/* the mailbox commit must begin before it; monotonic nanoseconds */
 	uint64_t commit_until;
+	/* the database does not have it yet, but this host: nothing may be
+	   removed */
+	bool postponed;
 };
 ARRAY_DEFINE_TYPE(pop3_policy_intent, struct pop3_policy_intent);
 
@@ -64,11 +67,20 @@ void pop3_policy_removals_describe(struct pop3_policy_session *session,
 				   ARRAY_TYPE(pop3_policy_removal) *removals,
 				   struct pop3_policy_left_out *left_out);
 
-/* pop3_policy_intents_take(). */
+/* pop3_policy_intents_take(). may_postpone: the client hears about it, and what
+   is not removed while the database is away is hidden; else it fails. */
 int pop3_policy_removals_intend(struct pop3_policy_session *session,
+				bool may_postpone,
 				const ARRAY_TYPE(pop3_policy_removal) *removals,
 				ARRAY_TYPE(pop3_policy_intent) *intents,
 				const char **error_r);
+
+/* They were postponed: those that take a message out of the mailbox hide it
+   instead, but those of pop3_delete_type=flag, which leave it there. Returns how
+   many they are. */
+unsigned int
+pop3_policy_removals_postpone(struct pop3_policy_session *session,
+			      ARRAY_TYPE(pop3_policy_removal) *removals);
 
 /* Put the expunges into the transaction; pop3_policy_move_commit() does it for
    moves. Right before its commit. Returns 0 if ok, -1 and *error_r if an

@@ -107,6 +107,10 @@ static int check_hidden(struct rollback_check *check)
 	ret = check_one(check, drop->hidden_uid, drop->hidden_guid, &missing);
 	if (ret != 0 || !missing)
 		return ret;
+	/* while nobody can be asked about the others, the anchor will do */
+	if (check->session->login->offline &&
+	    check->proven_uid >= drop->hidden_uid)
+		return 0;
 	/* others removed the highest one: look at them all */
 	if (check_all(check, TRUE) < 0)
 		return -1;
@@ -172,12 +176,24 @@ static int check_identities(struct rollback_check *check)
 	return 0;
 }
 
+static void drop_due(ARRAY_TYPE(pop3_policy_due) *list, uint32_t invalid_from)
+{
+	const struct pop3_policy_due *due;
+	unsigned int i = 0;
+
+	while (i < array_count(list)) {
+		due = array_idx(list, i);
+		if (due->uid >= invalid_from)
+			array_delete(list, i, 1);
+		else
+			i++;
+	}
+}
+
 static void drop_state(struct pop3_policy_session *session,
 		       uint32_t invalid_from)
 {
 	struct pop3_policy_maildrop *drop = session->drop;
-	const struct pop3_policy_due *due;
-	unsigned int i = 0;
 
 	e_warning(session->event, "The mailbox was put back to an older state: "
 		  "UIDNEXT is %u, it was %u before. State from UID %u on is "
@@ -190,15 +206,12 @@ static void drop_state(struct pop3_policy_session *session,
 
 	seq_range_array_remove_range(&drop->hidden, invalid_from, (uint32_t)-1);
 	seq_range_array_remove_range(&drop->spared, invalid_from, (uint32_t)-1);
+	seq_range_array_remove_range(&drop->postponed, invalid_from,
+				     (uint32_t)-1);
 	seq_range_array_remove_range(&drop->retrieved, invalid_from,
 				     (uint32_t)-1);
-	while (i < array_count(&session->login->due)) {
-		due = array_idx(&session->login->due, i);
-		if (due->uid >= invalid_from)
-			array_delete(&session->login->due, i, 1);
-		else
-			i++;
-	}
+	drop_due(&session->login->due, invalid_from);
+	drop_due(&session->login->postponed, invalid_from);
 	/* the watermarks speak of UIDs that may have been given out again */
 	drop->before = 0;
 	drop->view_from = 0;

@@ -133,6 +133,22 @@ static int update_describe(struct update *update)
 	return 0;
 }
 
+/* The database is away: what was to be removed is hidden, and the service has
+   that on disk. */
+static void update_postponed(struct update *update)
+{
+	struct pop3_policy_session *session = update->session;
+	unsigned int count = pop3_policy_removals_postpone(session,
+		&update->decisions.removals);
+
+	pop3_policy_decisions_hide(session, &update->decisions);
+	pop3_policy_move_free(&update->move);
+	if (count > 0) {
+		e_info(session->event, "The database is away: %u messages are "
+		       "hidden, their removal is decided later", count);
+	}
+}
+
 /* Returns 1 if the intents are durable, 0 if the policy changed meanwhile and
    the decisions are void, -1 if UPDATE fails. */
 static int update_try(struct update *update)
@@ -146,24 +162,31 @@ static int update_try(struct update *update)
 	pop3_policy_decide(session, update->t, decisions);
 	if (array_count(&decisions->removals) == 0)
 		return 1;
-	if (!pop3_policy_needs_intent(session->policy))
-		return update_confirm_policy(update);
+	if (!pop3_policy_needs_intent(session->policy)) {
+		ret = update_confirm_policy(update);
+		/* postponed, it needs a record */
+		if (ret <= 0 || !session->login->offline)
+			return ret;
+	}
 
 	if (update_describe(update) < 0)
 		return -1;
 	if (array_count(&decisions->removals) == 0)
 		return 1;
-	if (pop3_policy_move_open(session, &decisions->removals,
+	if (!session->login->offline &&
+	    pop3_policy_move_open(session, &decisions->removals,
 				  &update->move, &error) < 0) {
 		update_set_error_text(update, error, TEXT_NOT_MOVED);
 		return -1;
 	}
-	ret = pop3_policy_removals_intend(session, &decisions->removals,
+	ret = pop3_policy_removals_intend(session, TRUE, &decisions->removals,
 					  &session->committed_intents, &error);
 	if (ret < 0) {
 		update_set_error(update, error);
 		return -1;
 	}
+	if (ret > 0 && session->login->offline)
+		update_postponed(update);
 	return ret;
 }
 
@@ -241,7 +264,9 @@ int pop3_policy_update_begin(struct pop3_policy_session *session,
 
 void pop3_policy_update_commit_failed(struct pop3_policy_session *session)
 {
+	/* what was postponed is to be as if it had not been */
 	pop3_policy_intents_outcome(session, &session->committed_intents,
+				    session->login->offline ? "failed" :
 				    "unknown");
 	array_clear(&session->committed_intents);
 	array_clear(&session->retrieved);

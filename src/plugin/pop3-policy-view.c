@@ -76,6 +76,8 @@ void pop3_policy_view_fix(struct pop3_policy_session *session)
 	array_clear(&session->hidden);
 	if (drop != NULL && pop3_policy_hides(session->policy))
 		array_append_array(&session->hidden, &drop->hidden);
+	if (drop != NULL)
+		seq_range_array_merge(&session->hidden, &drop->postponed);
 	if (drop != NULL && filters)
 		session->view_from = I_MAX(drop->view_from, 1);
 	/* Without knowing what was retrieved the view would be too short. */

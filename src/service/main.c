@@ -20,6 +20,7 @@
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-unconfigured.h"
+#include "pop3-policy-state-cache.h"
 #include "pop3-policy-usage.h"
 #include "pop3-policy-writer.h"
 
@@ -127,6 +128,8 @@ static void pop3_policy_init(void)
 
 static void pop3_policy_stop_tick(struct ioloop *ioloop)
 {
+	service->states = pop3_policy_state_cache_init(
+		service->set.offline_users, service->set.offline_time);
 	io_loop_stop(ioloop);
 }
 
@@ -177,6 +180,7 @@ static void pop3_policy_deinit(void)
 	event_unref(&service->event);
 }
 
+	pop3_policy_state_cache_deinit(&service->states);
 int main(int argc, char *argv[])
 {
 	const enum master_service_flags flags =

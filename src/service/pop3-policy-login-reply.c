@@ -37,14 +37,16 @@ static const struct {
 	{ "exempt", POP3_POLICY_STATE_EXEMPT },
 	{ "spared", POP3_POLICY_STATE_SPARED },
 	{ "would", POP3_POLICY_STATE_WOULD },
+	{ "postponed", POP3_POLICY_STATE_POSTPONED },
 	{ "retrieved", POP3_POLICY_STATE_RETRIEVED },
 };
 
 static int
 pop3_policy_reply_maildrop(struct pop3_policy_reply_items *items,
-			   const struct pop3_policy_db_result *state,
+			   const struct pop3_policy_login_reply *reply,
 			   unsigned int row, const char **error_r)
 {
+	const struct pop3_policy_db_result *state = reply->state;
 	size_t start = str_len(items->str);
 	ARRAY_TYPE(seq_range) uids;
 	const char *value;
@@ -54,6 +56,9 @@ pop3_policy_reply_maildrop(struct pop3_policy_reply_items *items,
 	t_array_init(&uids, 32);
 	pop3_policy_wire_item(items->str, "maildrop");
 	for (i = 0; i < N_ELEMENTS(plain_columns); i++) {
+		if (reply->no_time &&
+		    plain_columns[i].column == POP3_POLICY_STATE_BEFORE_UID)
+			continue;
 		pop3_policy_wire_str(items->str, plain_columns[i].key,
 			pop3_policy_db_result_get(state, row,
 				plain_columns[i].column));
@@ -119,22 +124,20 @@ pop3_policy_reply_arrays(const struct pop3_policy_db_result *state,
 }
 
 static int
-pop3_policy_reply_due(struct pop3_policy_reply_items *items,
+pop3_policy_reply_due(struct pop3_policy_reply_items *items, const char *type,
 		      const struct pop3_policy_db_result *state,
-		      unsigned int row, const char **error_r)
+		      unsigned int row,
+		      const enum pop3_policy_state_column columns[3],
+		      const char **error_r)
 {
-	static const enum pop3_policy_state_column columns[] = {
-		POP3_POLICY_STATE_DUE_UID, POP3_POLICY_STATE_DUE_GUID,
-		POP3_POLICY_STATE_DUE_REASON
-	};
-	const char *const *values[N_ELEMENTS(columns)];
+	const char *const *values[3];
 	unsigned int i, count;
 
-	if (pop3_policy_reply_arrays(state, row, columns, N_ELEMENTS(columns),
-				     values, &count, error_r) < 0)
+	if (pop3_policy_reply_arrays(state, row, columns, 3, values, &count,
+				     error_r) < 0)
 		return -1;
 	for (i = 0; i < count && items->due < POP3_POLICY_MAX_DUE; i++) {
-		pop3_policy_wire_item(items->str, "due");
+		pop3_policy_wire_item(items->str, type);
 		pop3_policy_wire_str(items->str, "maildrop",
 			pop3_policy_db_result_get(state, row,
 				POP3_POLICY_STATE_MAILDROP_ID));
@@ -177,6 +180,30 @@ pop3_policy_reply_intents(struct pop3_policy_reply_items *items,
 	return 0;
 }
 
+static const enum pop3_policy_state_column due_columns[3] = {
+	POP3_POLICY_STATE_DUE_UID, POP3_POLICY_STATE_DUE_GUID,
+	POP3_POLICY_STATE_DUE_REASON
+}, postponed_columns[3] = {
+	POP3_POLICY_STATE_POSTPONED_UID, POP3_POLICY_STATE_POSTPONED_GUID,
+	POP3_POLICY_STATE_POSTPONED_REASON
+};
+
+static int
+pop3_policy_reply_row(struct pop3_policy_reply_items *items,
+		      const struct pop3_policy_login_reply *reply,
+		      unsigned int row, const char **error_r)
+{
+	if (pop3_policy_reply_maildrop(items, reply, row, error_r) < 0 ||
+	    pop3_policy_reply_due(items, "postponed", reply->state, row,
+				  postponed_columns, error_r) < 0)
+		return -1;
+	if (!reply->no_time &&
+	    pop3_policy_reply_due(items, "due", reply->state, row,
+				  due_columns, error_r) < 0)
+		return -1;
+	return pop3_policy_reply_intents(items, reply->state, row, error_r);
+}
+
 int pop3_policy_login_reply_write(string_t *dest,
 				  const struct pop3_policy_login_reply *reply,
 				  const char **error_r)
@@ -190,12 +217,7 @@ int pop3_policy_login_reply_write(string_t *dest,
 		return -1;
 	}
 	for (i = 0; i < rows; i++) {
-		if (pop3_policy_reply_maildrop(&items, reply->state, i,
-					       error_r) < 0 ||
-		    pop3_policy_reply_due(&items, reply->state, i,
-					  error_r) < 0 ||
-		    pop3_policy_reply_intents(&items, reply->state, i,
-					      error_r) < 0)
+		if (pop3_policy_reply_row(&items, reply, i, error_r) < 0)
 			return -1;
 	}
 

@@ -26,7 +26,11 @@ enum pop3_policy_state_column {
 	POP3_POLICY_STATE_DUE_GUID,
 	POP3_POLICY_STATE_DUE_REASON,
 	POP3_POLICY_STATE_INTENT_SESSION,
-	POP3_POLICY_STATE_INTENT_NO
+	POP3_POLICY_STATE_INTENT_NO,
+	POP3_POLICY_STATE_POSTPONED,
+	POP3_POLICY_STATE_POSTPONED_UID,
+	POP3_POLICY_STATE_POSTPONED_GUID,
+	POP3_POLICY_STATE_POSTPONED_REASON
 };
 
 struct pop3_policy_login_reply {
@@ -38,6 +42,8 @@ struct pop3_policy_login_reply {
 	unsigned int lease;
 	/* as pop3_policy_user_policy_write() wrote it */
 	const char *policy;
+	/* nothing is due by time */
+	bool no_time;
 	/* rows of pop3.maildrop_state(); NULL if the login is not accepted */
 	const struct pop3_policy_db_result *state;
 };

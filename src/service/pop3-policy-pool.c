@@ -133,8 +133,9 @@ static void pop3_policy_pool_down(struct pop3_policy_pool *pool,
 	pool->down_logged = TRUE;
 	pool->logged_failure = failure;
 	if (failure != POP3_POLICY_DB_FAILURE_SCHEMA) {
-		e_error(pool->event, "The database cannot be used, logins and "
-			"removals are refused for now: %s", error);
+		e_error(pool->event, "The database cannot be used: nothing is "
+			"removed for now, users whom this host knows work "
+			"with what it knows, others are refused: %s", error);
 		return;
 	}
 	e_error(pool->event, "The database's schema pop3 is missing, of "
@@ -262,6 +263,13 @@ bool pop3_policy_pool_is_overloaded(struct pop3_policy_pool *pool)
 		POP3_POLICY_POOL_MANY_OUTSTANDING &&
 		pop3_policy_db_latency(db) >=
 		pool->query_timeout / POP3_POLICY_POOL_LATE_SHARE;
+}
+
+bool pop3_policy_pool_is_away(const struct pop3_policy_pool *pool)
+{
+	return !pop3_policy_pool_is_ready(pool) &&
+		timeval_diff_msecs(&ioloop_timeval, &pool->down_since) >=
+		POP3_POLICY_POOL_GRACE_MSECS;
 }
 
 static bool pop3_policy_pool_is_hopeful(const struct pop3_policy_pool *pool)

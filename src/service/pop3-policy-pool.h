@@ -33,6 +33,10 @@ void pop3_policy_pool_writer_down(struct pop3_policy_pool *pool,
 /* TRUE if there is a reader and the writer's chain is open. */
 bool pop3_policy_pool_is_ready(const struct pop3_policy_pool *pool);
 
+/* TRUE if it is not, and has not been for longer than that short grace: whoever
+   can do without the database had better not wait. */
+bool pop3_policy_pool_is_away(const struct pop3_policy_pool *pool);
+
 /* Call back as soon as the pool is ready (TRUE), or when it is not within a
    short grace (FALSE). Called back at once, and NULL is returned, if it is
    ready, or if no attempt is under way and the last one did not just fail. */

@@ -15,6 +15,8 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 	[POP3_POLICY_RECORD_INTENT] = {
 		.stmt = POP3_POLICY_STMT_RECORD_INTENT, .chained = TRUE,
 		.awaited = TRUE },
+	[POP3_POLICY_RECORD_POSTPONED] = {
+		.stmt = POP3_POLICY_STMT_RECORD_POSTPONED, .chained = TRUE },
 	[POP3_POLICY_RECORD_OUTCOME] = {
 		.stmt = POP3_POLICY_STMT_RECORD_OUTCOME, .chained = TRUE },
 	[POP3_POLICY_RECORD_ABANDON] = {

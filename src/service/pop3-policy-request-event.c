@@ -10,6 +10,7 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
+#include "pop3-policy-state-cache.h"
 
 /* UIDs in one record, and in all. */
 #define POP3_POLICY_EVENT_CHUNK 10000
@@ -83,10 +84,35 @@ pop3_policy_event_write_chunks(struct pop3_policy_request *request,
 		pop3_policy_event_write(request, event, &chunk);
 }
 
+static void
+pop3_policy_event_change(struct pop3_policy_request *request,
+			 const char *event, const ARRAY_TYPE(seq_range) *uids)
+{
+	struct pop3_policy_state_cache *states = request->service->states;
+	struct pop3_policy_fields fields = { &request->message->head, NULL };
+	const char *user = pop3_policy_fields_user(&fields);
+	const char *guid, *uidvalidity;
+
+	guid = pop3_policy_fields_guid(&fields, "guid", POP3_POLICY_OPTIONAL);
+	uidvalidity = pop3_policy_fields_uid(&fields, "uidvalidity",
+					     POP3_POLICY_OPTIONAL);
+	if (strcmp(event, "rollback") == 0)
+		pop3_policy_state_cache_forget(states, user);
+	if (guid == NULL || uidvalidity == NULL)
+		return;
+	if (strcmp(event, "gone") == 0 || strcmp(event, "mismatch") == 0) {
+		pop3_policy_state_cache_gone(states, user, guid, uidvalidity,
+					     uids);
+	} else if (strcmp(event, "kept") == 0) {
+		pop3_policy_state_cache_kept(states, user, guid, uidvalidity,
+					     uids);
+	}
+}
+
 void pop3_policy_request_event(struct pop3_policy_request *request)
 {
 	static const char *const events[] = {
-		"gone", "refused", "rollback", "unconfirmed", "mismatch",
+		"gone", "refused", "rollback", "unconfirmed", "mismatch", "kept",
 		"would-refuse", "mass-delete", "would-mass-delete", NULL
 	};
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
@@ -112,6 +138,7 @@ void pop3_policy_request_event(struct pop3_policy_request *request)
 			"EVENT about more than a million messages");
 		return;
 	}
+	pop3_policy_event_change(request, event, &uids);
 	pop3_policy_event_write_chunks(request, event, &uids);
 	pop3_policy_request_ok(request);
 }

@@ -10,8 +10,10 @@
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
+#include "pop3-policy-request-intent.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-sessions.h"
+#include "pop3-policy-state-cache.h"
 
 struct pop3_policy_intent {
 	const char *user, *session, *no_text;
@@ -156,6 +158,8 @@ static void pop3_policy_intent_write(struct pop3_policy_request *request)
 		pop3_policy_client_sessions(request->client), intent->session,
 		intent->user);
 	pop3_policy_session_intent_sent(session, intent->no);
+	pop3_policy_session_changed(session, pop3_policy_state_change_create(
+		request->pool, FALSE, request->message));
 	intent->record = NULL;
 	pop3_policy_request_write(request, record,
 				  pop3_policy_intent_recorded);
@@ -279,12 +283,77 @@ pop3_policy_intent_add_messages(struct pop3_policy_request *request,
 	pop3_policy_record_add(record, pop3_policy_array_end(mailboxes));
 }
 
-void pop3_policy_request_intent(struct pop3_policy_request *request)
+struct pop3_policy_record *
+pop3_policy_intent_record(struct pop3_policy_request *request,
+			  enum pop3_policy_record_kind kind,
+			  const char **error_r)
 {
 	const struct pop3_policy_wire_line *head = &request->message->head;
 	struct pop3_policy_fields fields = { head, NULL };
-	struct pop3_policy_intent *intent;
 	struct pop3_policy_record *record;
+	const char *user = pop3_policy_fields_user(&fields);
+
+	record = pop3_policy_record_create(kind, user,
+					   request->message->item_count);
+	pop3_policy_record_add(record, pop3_policy_fields_guid(&fields,
+		"session", POP3_POLICY_REQUIRED));
+	pop3_policy_record_add(record, pop3_policy_fields_num(&fields, "no", 1,
+		INT32_MAX, POP3_POLICY_REQUIRED));
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"dsession", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, user);
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"auth_user", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"rip", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+		"device", POP3_POLICY_MAX_NAME));
+	pop3_policy_record_add(record, pop3_policy_fields_guid(&fields,
+		"guid", POP3_POLICY_REQUIRED));
+	pop3_policy_record_add(record, pop3_policy_fields_uid(&fields,
+		"uidvalidity", POP3_POLICY_REQUIRED));
+	if (kind == POP3_POLICY_RECORD_INTENT) {
+		/* a version that is none is stale */
+		pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+			"version", POP3_POLICY_MAX_NAME));
+		pop3_policy_record_add_num(record,
+			request->service->set.intent_lease);
+	}
+	pop3_policy_intent_add_messages(request, &fields, record);
+	pop3_policy_fields_line(&fields, head);
+	if (kind == POP3_POLICY_RECORD_INTENT) {
+		pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
+			"for", POP3_POLICY_MAX_MESSAGE_ID));
+	}
+	*error_r = fields.error;
+	if (fields.error != NULL)
+		pop3_policy_record_free(&record);
+	return record;
+}
+
+/* The database cannot be asked. What was sent there may be durable, and is not
+   taken back. */
+static bool pop3_policy_intent_fallback(struct pop3_policy_request *request,
+					const char *error ATTR_UNUSED)
+{
+	struct pop3_policy_intent *intent = request->context;
+
+	if (intent->record == NULL || pop3_policy_pool_is_ready(
+						request->service->pool) ||
+	    pop3_policy_wire_get_flag(&request->message->head, "repeat"))
+		return FALSE;
+	pop3_policy_record_free(&intent->record);
+	pop3_policy_request_on_fail(request, NULL);
+	pop3_policy_intent_postpone(request, intent->user, intent->session);
+	return TRUE;
+}
+
+void pop3_policy_request_intent(struct pop3_policy_request *request)
+{
+	static const char *const postpone_words[] = { "may", "must", NULL };
+	struct pop3_policy_fields fields = { &request->message->head, NULL };
+	struct pop3_policy_intent *intent;
+	const char *postpone, *error;
 
 	if (request->message->item_count == 0) {
 		pop3_policy_request_fail(request, "invalid",
@@ -299,42 +368,57 @@ void pop3_policy_request_intent(struct pop3_policy_request *request)
 	intent->no = (uint32_t)pop3_policy_fields_int64(&fields, "no", 1,
 		INT32_MAX, POP3_POLICY_REQUIRED);
 	intent->no_text = p_strdup(request->pool, dec2str(intent->no));
-
-	record = pop3_policy_record_create(POP3_POLICY_RECORD_INTENT,
-					   intent->user,
-					   request->message->item_count);
-	pop3_policy_record_add(record, intent->session);
-	pop3_policy_record_add(record, intent->no_text);
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"dsession", POP3_POLICY_MAX_NAME));
-	pop3_policy_record_add(record, intent->user);
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"auth_user", POP3_POLICY_MAX_NAME));
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"rip", POP3_POLICY_MAX_NAME));
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"device", POP3_POLICY_MAX_NAME));
-	pop3_policy_record_add(record, pop3_policy_fields_guid(&fields,
-		"guid", POP3_POLICY_REQUIRED));
-	pop3_policy_record_add(record, pop3_policy_fields_uid(&fields,
-		"uidvalidity", POP3_POLICY_REQUIRED));
-	/* a version that is none is stale */
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"version", POP3_POLICY_MAX_NAME));
-	pop3_policy_record_add_num(record,
-		request->service->set.intent_lease);
-	pop3_policy_intent_add_messages(request, &fields, record);
-	pop3_policy_fields_line(&fields, head);
-	pop3_policy_record_add(record, pop3_policy_fields_text(&fields,
-		"for", POP3_POLICY_MAX_MESSAGE_ID));
-	if (pop3_policy_request_is_invalid(request, &fields)) {
-		pop3_policy_record_free(&record);
+	postpone = pop3_policy_fields_word(&fields, "postpone", postpone_words,
+					   POP3_POLICY_OPTIONAL);
+	if (pop3_policy_request_is_invalid(request, &fields))
+		return;
+	intent->record = pop3_policy_intent_record(request,
+		POP3_POLICY_RECORD_INTENT, &error);
+	if (intent->record == NULL) {
+		pop3_policy_request_fail(request, "invalid", error);
 		return;
 	}
-	intent->record = record;
 	request->context = intent;
 	pop3_policy_request_on_end(request, pop3_policy_intent_unused);
+	if (postpone != NULL &&
+	    pop3_policy_state_cache_is_used(request->service->states)) {
+		if (strcmp(postpone, "must") == 0) {
+			pop3_policy_intent_postpone(request, intent->user,
+						    intent->session);
+			return;
+		}
+		pop3_policy_request_on_fail(request,
+					    pop3_policy_intent_fallback);
+		if (pop3_policy_pool_is_away(request->service->pool) &&
+		    pop3_policy_intent_fallback(request, "away"))
+			return;
+	}
 	pop3_policy_request_when_ready(request, pop3_policy_intent_ready);
+}
+
+/* Later sessions are to see it while the database is away. */
+static void
+pop3_policy_outcome_change(struct pop3_policy_request *request,
+			   const char *user, const char *session_id,
+			   uint32_t no, const char *result)
+{
+	struct pop3_policy_state_cache *states = request->service->states;
+	struct pop3_policy_session *session = pop3_policy_sessions_find(
+		pop3_policy_client_sessions(request->client), session_id);
+	const struct pop3_policy_state_change *change = session == NULL ?
+		NULL : pop3_policy_session_change(session, no);
+
+	if (strcmp(result, "committed") == 0) {
+		if (change != NULL)
+			pop3_policy_state_cache_change(states, user, change);
+		else
+			pop3_policy_state_cache_forget(states, user);
+	} else if (strcmp(result, "failed") == 0) {
+		if (change != NULL && change->postponed) {
+			pop3_policy_state_cache_take_back(states, user,
+							  change);
+		}
+	}
 }
 
 void pop3_policy_request_outcome(struct pop3_policy_request *request)
@@ -344,6 +428,7 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 	};
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
 	const char *user, *session_id, *no, *result;
+	uint32_t no_num;
 
 	user = pop3_policy_fields_user(&fields);
 	session_id = pop3_policy_fields_guid(&fields, "session",
@@ -354,6 +439,9 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 					 POP3_POLICY_REQUIRED);
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
+	no_num = (uint32_t)pop3_policy_fields_int64(&fields, "no", 1,
+		INT32_MAX, POP3_POLICY_REQUIRED);
+	pop3_policy_outcome_change(request, user, session_id, no_num, result);
 	if (strcmp(result, "unknown") == 0) {
 		/* may be repaired from now on, by the next session */
 		pop3_policy_session_abandon(request->service, user,
@@ -364,7 +452,6 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 	}
 	pop3_policy_sessions_intent_over(
 		pop3_policy_client_sessions(request->client), session_id,
-		(uint32_t)pop3_policy_fields_int64(&fields, "no", 1, INT32_MAX,
-						   POP3_POLICY_REQUIRED));
+		no_num);
 	pop3_policy_request_ok(request);
 }

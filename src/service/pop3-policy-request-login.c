@@ -17,11 +17,13 @@
 #include "pop3-policy-effective.h"
 #include "pop3-policy-imap-use.h"
 #include "pop3-policy-limits.h"
+#include "pop3-policy-login-offline.h"
 #include "pop3-policy-login-reply.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-sessions.h"
+#include "pop3-policy-state-cache.h"
 #include "pop3-policy-user-policy.h"
 
 struct pop3_policy_login {
@@ -31,6 +33,7 @@ struct pop3_policy_login {
 	/* seconds that login_delay asks for */
 	int64_t wait;
 	struct pop3_policy policy;
+	unsigned int states_mark;
 };
 
 /* --- the answer --- */
@@ -45,15 +48,13 @@ static bool pop3_policy_login_counts(const struct pop3_policy_login *login)
 		POP3_POLICY_ENFORCEMENT_OFF && !login->master;
 }
 
-/* result is NULL if the login was not accepted. */
-static void pop3_policy_login_remember(struct pop3_policy_request *request,
-	const struct pop3_policy_db_result *result)
+/* The session is known from now on, without maildrops. */
+static struct pop3_policy_session *
+pop3_policy_login_session(struct pop3_policy_request *request)
 {
 	struct pop3_policy_login *login = request->context;
-	struct pop3_policy_known_maildrop *drop;
 	struct pop3_policy_session *session;
 	pool_t pool;
-	unsigned int i;
 
 	session = pop3_policy_sessions_get(
 		pop3_policy_client_sessions(request->client), login->session,
@@ -67,6 +68,21 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 		session->tls = login->tls;
 		session->started = p_strdup(pool, login->now);
 	}
+	array_clear(&session->maildrops);
+	return session;
+}
+
+/* result is NULL if the login was not accepted. */
+static void pop3_policy_login_remember(struct pop3_policy_request *request,
+	const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_session *session =
+		pop3_policy_login_session(request);
+	struct pop3_policy_known_maildrop *drop;
+	pool_t pool = session->pool;
+	unsigned int i;
+
 	session->view_since = p_strdup(pool, pop3_policy_value_canonical(
 		POP3_POLICY_PARAM_VIEW_SINCE,
 		&login->policy.values[POP3_POLICY_PARAM_VIEW_SINCE]));
@@ -74,7 +90,6 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 		POP3_POLICY_PARAM_VIEW_WINDOW,
 		&login->policy.values[POP3_POLICY_PARAM_VIEW_WINDOW]));
 	session->download = pop3_policy_login_counts(login) ? "t" : "f";
-	array_clear(&session->maildrops);
 	if (result == NULL)
 		return;
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
@@ -125,11 +140,18 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	if (pop3_policy_login_reply_write(str, &reply, &error) < 0) {
 		error = t_strdup_printf("state of %s: %s", login->user, error);
 		pop3_policy_pool_complain(request->service->pool, error);
+		/* this is not the database being away */
+		pop3_policy_request_on_fail(request, NULL);
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
 	if (!login->sweep)
 		pop3_policy_login_remember(request, result);
+	if (result != NULL) {
+		pop3_policy_state_cache_learn(request->service->states,
+					      login->states_mark, login->user,
+					      result);
+	}
 	pop3_policy_limits_remember(request->service->limits, login->user,
 				    reply.policy, login->now);
 	pop3_policy_request_reply(request, str);
@@ -238,6 +260,46 @@ static void pop3_policy_login_now(struct pop3_policy_request *request,
 			      pop3_policy_db_result_get(result, 0, 0));
 }
 
+/* --- while the database cannot be asked --- */
+
+/* What this host knows of the user. */
+static bool pop3_policy_login_fallback(struct pop3_policy_request *request,
+				       const char *error)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_login_offline offline;
+	struct pop3_policy_known_maildrop *drop;
+	struct pop3_policy_state_maildrop *known;
+	struct pop3_policy_session *session;
+	string_t *str = t_str_new(1024);
+
+	if (!pop3_policy_login_offline_find(request->service, login->user,
+					    &offline) ||
+	    !pop3_policy_login_offline_write(str, request->message->id,
+					     &offline))
+		return FALSE;
+	event_add_str(request->event, "offline", error);
+	login->now = p_strdup(request->pool, offline.now);
+	session = pop3_policy_login_session(request);
+	array_foreach_elem(&offline.state->maildrops, known) {
+		drop = array_append_space(&session->maildrops);
+		drop->id = p_strdup(session->pool, known->id);
+		drop->guid = p_strdup(session->pool, known->guid);
+		drop->uidvalidity = p_strdup(session->pool,
+					     dec2str(known->uidvalidity));
+		drop->uidnext = p_strdup(session->pool,
+					 dec2str(known->uidnext));
+		if (known->messages >= 0) {
+			drop->messages = p_strdup(session->pool,
+				t_strdup_printf("%"PRId64, known->messages));
+		}
+	}
+	pop3_policy_request_reply(request, str);
+	return TRUE;
+}
+
+/* --- the questions --- */
+
 static void pop3_policy_login_ask(struct pop3_policy_request *request)
 {
 	static const char *const overloaded =
@@ -250,6 +312,9 @@ static void pop3_policy_login_ask(struct pop3_policy_request *request)
 		  pop3_policy_login_rows },
 	};
 
+	/* what was recorded before is durable, and in the answer */
+	login->states_mark = pop3_policy_state_cache_mark(
+		request->service->states, login->user);
 	if (pop3_policy_pool_is_overloaded(request->service->pool)) {
 		pop3_policy_pool_complain(request->service->pool, overloaded);
 		pop3_policy_request_fail_temp(request, overloaded);
@@ -304,5 +369,14 @@ void pop3_policy_request_login(struct pop3_policy_request *request)
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 	request->context = login;
+	/* a sweep only removes, so it waits for the database */
+	if (!login->sweep) {
+		if (pop3_policy_pool_is_away(request->service->pool) &&
+		    pop3_policy_login_fallback(request,
+					"the database cannot be reached"))
+			return;
+		pop3_policy_request_on_fail(request,
+					    pop3_policy_login_fallback);
+	}
 	pop3_policy_request_when_ready(request, pop3_policy_login_ready);
 }

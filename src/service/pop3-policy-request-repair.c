@@ -10,6 +10,7 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
+#include "pop3-policy-state-cache.h"
 
 static void
 pop3_policy_claim_written(enum pop3_policy_record_status status,
@@ -140,6 +141,10 @@ void pop3_policy_request_repair(struct pop3_policy_request *request)
 	pop3_policy_record_add(record, no);
 	pop3_policy_record_add(record, pop3_policy_array_end(uids));
 	pop3_policy_record_add(record, pop3_policy_array_end(present));
+	if (array_count(&presumed) > 0) {
+		pop3_policy_state_cache_gone(request->service->states, user,
+					     NULL, NULL, &presumed);
+	}
 	pop3_policy_writer_add(request->service->writer, record);
 	pop3_policy_request_ok(request);
 }

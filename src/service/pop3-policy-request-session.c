@@ -7,6 +7,7 @@
 #include "str.h"
 #include "pop3-policy-client.h"
 #include "pop3-policy-db-text.h"
+#include "pop3-policy-disposition.h"
 #include "pop3-policy-param.h"
 #include "pop3-policy-polls.h"
 #include "pop3-policy-protocol.h"
@@ -14,6 +15,7 @@
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-sessions.h"
+#include "pop3-policy-state-cache.h"
 
 #include <stdlib.h>
 
@@ -198,6 +200,37 @@ pop3_policy_session_count_poll(struct pop3_policy_request *request,
 	pop3_policy_polls_add(request->service->polls, &poll);
 }
 
+/* Later sessions are to see it while the database is away. */
+static void
+pop3_policy_session_change_state(struct pop3_policy_request *request,
+				 const struct pop3_policy_record_session *data)
+{
+	const struct pop3_policy_wire_message *message = request->message;
+	struct pop3_policy_fields fields = { &message->head, NULL };
+	ARRAY_TYPE(seq_range) retrieved, stay, removed;
+	enum pop3_policy_action action;
+	const char *word;
+	uint32_t uid;
+	unsigned int i;
+
+	t_array_init(&retrieved, 16);
+	t_array_init(&stay, 16);
+	pop3_policy_fields_uids(&fields, "removed", &removed);
+	for (i = 0; i < message->item_count; i++) {
+		if (strcmp(message->items[i].name, "retrieved") != 0 ||
+		    pop3_policy_wire_get_uint32(&message->items[i], "uid",
+						&uid) <= 0)
+			continue;
+		seq_range_array_add(&retrieved, uid);
+		word = pop3_policy_wire_get_str(&message->items[i], "action");
+		if (pop3_policy_action_parse(word, &action) < 0 ||
+		    !pop3_policy_action_removes(action))
+			seq_range_array_add(&stay, uid);
+	}
+	pop3_policy_state_cache_session(request->service->states, data,
+					&retrieved, &stay, &removed);
+}
+
 void pop3_policy_request_session(struct pop3_policy_request *request)
 {
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
@@ -227,6 +260,7 @@ void pop3_policy_request_session(struct pop3_policy_request *request)
 	if (pop3_policy_session_is_poll(request, session, &data))
 		pop3_policy_session_count_poll(request, &data);
 	else {
+		pop3_policy_session_change_state(request, &data);
 		pop3_policy_writer_add(request->service->writer,
 			pop3_policy_record_session_create(&data));
 	}

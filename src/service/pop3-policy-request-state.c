@@ -11,6 +11,7 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
+#include "pop3-policy-state-cache.h"
 
 /* --- UIDS --- */
 
@@ -143,6 +144,7 @@ static void pop3_policy_carry_ready(struct pop3_policy_request *request)
 		pop3_policy_record_free(&record);
 		return;
 	}
+	pop3_policy_state_cache_forget(request->service->states, user);
 	pop3_policy_request_write(request, record, pop3_policy_carry_written);
 }
 

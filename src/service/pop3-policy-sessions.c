@@ -50,6 +50,7 @@ pop3_policy_sessions_get(struct pop3_policy_sessions *sessions,
 	session->user = p_strdup(pool, user);
 	p_array_init(&session->maildrops, pool, 1);
 	p_array_init(&session->intents, pool, 1);
+	p_array_init(&session->changes, pool, 1);
 	hash_table_insert(sessions->hash, session->id, session);
 	return session;
 }
@@ -58,6 +59,39 @@ void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
 				     uint32_t no)
 {
 	seq_range_array_add(&session->intents, no);
+}
+
+void pop3_policy_session_changed(struct pop3_policy_session *session,
+				 const struct pop3_policy_state_change *change)
+{
+	struct pop3_policy_state_change *copy;
+	pool_t pool = session->pool;
+
+	copy = p_new(pool, struct pop3_policy_state_change, 1);
+	*copy = *change;
+	p_array_init(&copy->hide, pool, array_count(&change->hide) + 1);
+	p_array_init(&copy->postpone, pool, array_count(&change->postpone) + 1);
+	p_array_init(&copy->gone, pool, array_count(&change->gone) + 1);
+	array_append_array(&copy->hide, &change->hide);
+	array_append_array(&copy->postpone, &change->postpone);
+	array_append_array(&copy->gone, &change->gone);
+	array_push_back(&session->changes, &copy);
+}
+
+const struct pop3_policy_state_change *
+pop3_policy_session_change(const struct pop3_policy_session *session,
+			   uint32_t no)
+{
+	struct pop3_policy_state_change *const *changes;
+	unsigned int count;
+
+	/* a number is repeated where its answer was lost: the last one */
+	changes = array_get(&session->changes, &count);
+	while (count-- > 0) {
+		if (changes[count]->no == no)
+			return changes[count];
+	}
+	return NULL;
 }
 
 void pop3_policy_session_abandon(struct pop3_policy_service *service,

@@ -2,6 +2,7 @@
 #define POP3_POLICY_SESSIONS_H
 
 #include "seq-range-array.h"
+#include "pop3-policy-state-cache.h"
 
 /* What a client's sessions have done so far, so that those that end without a
    word, with the process that ran them, are recorded as lost and their intents
@@ -32,6 +33,8 @@ struct pop3_policy_session {
 	ARRAY(struct pop3_policy_known_maildrop) maildrops;
 	/* intents that were sent, and have no outcome yet */
 	ARRAY_TYPE(seq_range) intents;
+	/* what they mean, and what was postponed */
+	ARRAY(struct pop3_policy_state_change *) changes;
 };
 
 struct pop3_policy_sessions *
@@ -57,6 +60,13 @@ void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
    is forgotten with its last one. */
 void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
 				     uint32_t no);
+/* Keep what an intent means until its outcome; it is copied. */
+void pop3_policy_session_changed(struct pop3_policy_session *session,
+				 const struct pop3_policy_state_change *change);
+/* Returns NULL if it is not known. */
+const struct pop3_policy_state_change *
+pop3_policy_session_change(const struct pop3_policy_session *session,
+			   uint32_t no);
 void pop3_policy_sessions_intent_over(struct pop3_policy_sessions *sessions,
 				      const char *id, uint32_t no);
 /* Queue the record that abandons the open intents of a session. */

@@ -18,7 +18,8 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "maildrop_id, mailbox_guid, uidvalidity, uidnext, messages, "
 	  "anchor_uid, anchor_guid, hidden, hidden_uid, hidden_guid, "
 	  "view_from, before_uid, exempt, spared, would, retrieved, "
-	  "tracked, due_uid, due_guid, due_reason, intent_session, intent_no" },
+	  "tracked, due_uid, due_guid, due_reason, intent_session, intent_no, "
+	  "postponed, postponed_uid, postponed_guid, postponed_reason" },
 	{ "tracked", "bigint", "uid, message_guid, hidden" },
 	{ "leave_excess",
 	  "text, bigint, bigint, bigint, int8multirange, bigint[], bigint[], "
@@ -47,6 +48,10 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "claim_intent", "uuid, text, uuid, int, int",
 	  "uid, guid, action, reason" },
 	{ "record_repair",
+	{ "record_postponed",
+	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
+	  "bigint, bigint[], uuid[], bigint[], text[], text[], text[], "
+	  "text[], text[]", NULL },
 	  "uuid, bigint, uuid, text, uuid, int, bigint[], boolean[]", NULL },
 	{ "record_event",
 	  "uuid, bigint, text, text, uuid, text, text, text, text, text, "
