@@ -44,6 +44,9 @@
 -- the service writes
 \ir functions/pop3.chain_open.sql
 \ir functions/pop3.batch_begin.sql
+\ir functions/pop3.is_plain_event.sql
+\ir functions/pop3.plain_waiting.sql
+\ir functions/pop3.chain_plain.sql
 \ir functions/pop3.event_time.sql
 \ir functions/pop3.replay_at.sql
 \ir functions/pop3.breaker_count.sql
@@ -95,6 +98,7 @@
 \ir functions/pop3.sweep_select.sql
 \ir functions/pop3.sweep_claim.sql
 \ir functions/pop3.sweep_release.sql
+\ir functions/pop3.erase_salts.sql
 \ir functions/pop3.forget_user.sql
 
 \ir views/policy_source.sql

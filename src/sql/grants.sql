@@ -22,6 +22,8 @@ GRANT EXECUTE ON FUNCTION
     pop3.notice_due(text, text, int, text, text),
     pop3.chain_open(uuid, int),
     pop3.batch_begin(uuid, bigint, bigint, bigint, bigint),
+    pop3.plain_waiting(int),
+    pop3.chain_plain(uuid, bigint, int, float8),
     pop3.replay_at(float8, boolean),
     pop3.record_intent(uuid, bigint, uuid, int, text, text, text, text, text,
                        uuid, bigint, text, int, bigint[], uuid[], bigint[],
@@ -85,6 +87,10 @@ TO pop3_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON pop3.policy, pop3.preset
     TO pop3_admin;
 GRANT SELECT ON pop3.policy_history, pop3.parameter TO pop3_admin;
+-- verify reads what is stored, not what a function says of it
+GRANT SELECT ON pop3.audit, pop3.session, pop3.session_lost, pop3.seal,
+                pop3.chain
+    TO pop3_admin;
 
 GRANT SELECT ON
     pop3.report_user, pop3.report_session_daily, pop3.report_deletion,

@@ -742,6 +742,22 @@ CREATE TABLE pop3.audit_default PARTITION OF pop3.audit DEFAULT;
 COMMENT ON TABLE pop3.audit_default IS
     'Rows of pop3.audit that belong to no partition; pop3.maintain() counts them';
 
+-- Records that a service sends again after an outage may be older than that
+-- somebody was forgotten.
+CREATE TABLE pop3.forgotten (
+    username_digest bytea PRIMARY KEY
+        CONSTRAINT digest_length CHECK (octet_length(username_digest) = 32),
+    name            text NOT NULL,
+    at              timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE pop3.forgotten IS
+    'A row per user whom pop3.forget_user() forgot within 30 days: what is recorded late, of the time before, is recorded without personal data';
+COMMENT ON COLUMN pop3.forgotten.username_digest IS
+    'SHA-256 of the user name in UTF-8';
+COMMENT ON COLUMN pop3.forgotten.name IS
+    'The name that stands for it in pop3.audit and pop3.session';
+COMMENT ON COLUMN pop3.forgotten.at IS 'When';
+
 -- --- seals -----------------------------------------------------------------
 
 -- Partitioned by day (UTC), see pop3.maintain(). 80 bytes for each row that is

@@ -289,7 +289,7 @@ def test_age_moves_everything(db):
             "AND a.atttypid = 'timestamptz'::regtype "
             "AND c.relname NOT IN ('policy', 'preset', 'policy_history', "
             "'chain', 'quarantine', 'schema_version', 'rolled_up', "
-            "'control', 'removal_count', 'sweep', 'seal') "
+            "'control', 'removal_count', 'sweep', 'seal', 'forgotten') "
             "ORDER BY 1, 2")
         result = {}
         for r in columns:

@@ -8,6 +8,7 @@ from sqlhelp import USER, Service, new_id
 
 SERVICE = {
     "now", "policy_rows", "policy_levels", "policy_version", "maildrop_state", "tracked",
+    "plain_waiting", "chain_plain",
     "intent_state", "chain_open", "batch_begin", "replay_at", "record_intent",
     "record_postponed",
     "record_outcome", "record_abandon", "claim_intent", "record_repair",
@@ -23,6 +24,8 @@ ADMIN = {"set_policy", "unset_policy", "effective_policy", "explain",
          "set_retention",
          "value_human", "roll_up"}
 REPORT = {"value_human"}
+# what `verify' reads
+VERIFY = {"audit", "session", "session_lost", "seal", "chain"}
 REPORTS = {
     "report_user", "report_session_daily", "report_deletion",
     "report_never_quit", "report_leave_on_server", "report_expiring",
@@ -54,8 +57,8 @@ def test_functions(db, role, functions):
 
 @pytest.mark.parametrize("role,readable,writable", [
     ("pop3_service", set(), set()),
-    ("pop3_admin", REPORTS | {"policy", "preset", "policy_history",
-                              "parameter"}, {"policy", "preset"}),
+    ("pop3_admin", REPORTS | VERIFY | {"policy", "preset", "policy_history",
+                                       "parameter"}, {"policy", "preset"}),
     ("pop3_report", REPORTS, set())])
 def test_tables(db, role, readable, writable):
     def tables(rights):
@@ -165,7 +168,12 @@ def test_what_the_admin_may(db):
 
 def test_what_the_admin_may_not(db):
     for sql in (
-            "SELECT * FROM pop3.audit",
+            "SELECT * FROM pop3.message",
+            "DELETE FROM pop3.audit",
+            "UPDATE pop3.seal SET key_id = 'x'",
+            "UPDATE pop3.session SET username = 'x'",
+            "UPDATE pop3.chain SET last_seq = 0",
+            "SELECT pop3.erase_salts('{}', '{}', '{}')",
             "DELETE FROM pop3.policy_history",
             "UPDATE pop3.policy_history SET who = 'x'",
             "UPDATE pop3.parameter SET builtin = 'enforce'",
