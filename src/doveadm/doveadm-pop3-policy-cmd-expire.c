@@ -6,7 +6,6 @@
 
 #include "lib.h"
 #include "array.h"
-#include "guid.h"
 #include "istream.h"
 #include "str.h"
 #include "mail-storage-service.h"
@@ -17,6 +16,7 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-sweep.h"
 #include "doveadm-pop3-policy-call.h"
+#include "doveadm-pop3-policy-claim.h"
 #include "doveadm-pop3-policy-plugin.h"
 
 #include <dlfcn.h>
@@ -124,37 +124,6 @@ static int expire_get_next_user(struct doveadm_mail_cmd_context *_ctx,
 
 /* --- one user --- */
 
-/* Returns 1 if the user is ours, 0 if another sweep is at work there. */
-static int expire_claim(struct expire_context *ctx, const char *user)
-{
-	const char *args[] = { user, ctx->sweeper };
-	struct pop3_policy_wire_message *reply;
-	const char *value;
-	int ret;
-
-	if (doveadm_pop3_policy_call("sweep_claim", args, N_ELEMENTS(args),
-				     &reply) < 0)
-		return -1;
-	value = reply->item_count == 0 ? NULL :
-		pop3_policy_wire_get_str(&reply->items[0], "sweep_claim");
-	ret = null_strcmp(value, "t") == 0 ? 1 : 0;
-	pop3_policy_wire_message_free(&reply);
-	return ret;
-}
-
-static int
-expire_release(struct expire_context *ctx, const char *user, bool done)
-{
-	const char *args[] = { user, ctx->sweeper, done ? "t" : "f" };
-	struct pop3_policy_wire_message *reply;
-
-	if (doveadm_pop3_policy_call("sweep_release", args, N_ELEMENTS(args),
-				     &reply) < 0)
-		return -1;
-	pop3_policy_wire_message_free(&reply);
-	return 0;
-}
-
 static void expire_print(const struct pop3_policy_sweep_result *result)
 {
 	unsigned int i;
@@ -173,7 +142,8 @@ expire_sweep(struct expire_context *ctx, struct mail_user *user)
 	bool more, repaired = FALSE;
 
 	do {
-		if (ctx->sweep(user, ctx->dry_run, &result, &error) < 0) {
+		if (ctx->sweep(user, ctx->dry_run, NULL, &result,
+			       &error) < 0) {
 			e_error(doveadm_pop3_policy_event, "%s: %s",
 				user->username, error);
 			doveadm_exit_code = EX_TEMPFAIL;
@@ -186,7 +156,8 @@ expire_sweep(struct expire_context *ctx, struct mail_user *user)
 		if (!more || doveadm_is_killed())
 			break;
 		/* for longer */
-	} while (expire_claim(ctx, user->username) > 0);
+	} while (doveadm_pop3_policy_claim(user->username,
+					   ctx->sweeper) > 0);
 	return more ? 1 : 0;
 }
 
@@ -199,9 +170,11 @@ expire_run(struct doveadm_mail_cmd_context *_ctx, struct mail_user *user)
 
 	if (ctx->dry_run)
 		ret = expire_sweep(ctx, user);
-	else if ((ret = expire_claim(ctx, user->username)) > 0) {
+	else if ((ret = doveadm_pop3_policy_claim(user->username,
+						  ctx->sweeper)) > 0) {
 		ret = expire_sweep(ctx, user);
-		if (expire_release(ctx, user->username, ret == 0) < 0)
+		if (doveadm_pop3_policy_release(user->username, ctx->sweeper,
+						ret == 0) < 0)
 			ret = -1;
 	}
 	if (ret < 0) {
@@ -239,11 +212,9 @@ static void expire_preinit(struct doveadm_mail_cmd_context *_ctx)
 {
 	struct expire_context *ctx =
 		container_of(_ctx, struct expire_context, ctx);
-	guid_128_t guid;
 
 	(void)doveadm_cmd_param_bool(_ctx->cctx, "dry-run", &ctx->dry_run);
-	guid_128_generate(guid);
-	ctx->sweeper = p_strdup(_ctx->pool, guid_128_to_string(guid));
+	ctx->sweeper = doveadm_pop3_policy_sweeper(_ctx->pool);
 	ctx->batch_pool = pool_alloconly_create("pop3 policy users", 16384);
 	p_array_init(&ctx->batch, ctx->batch_pool, 1);
 }

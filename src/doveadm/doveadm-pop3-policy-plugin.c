@@ -23,6 +23,11 @@ static struct doveadm_cmd_ver2 *const commands[] = {
 	&doveadm_pop3_policy_cmd_confirm,
 	&doveadm_pop3_policy_cmd_breaker,
 	&doveadm_pop3_policy_cmd_schema,
+	/* the longer names first */
+	&doveadm_pop3_policy_cmd_convert,
+	&doveadm_pop3_policy_cmd_export,
+	&doveadm_pop3_policy_cmd_drop,
+	&doveadm_pop3_policy_cmd_uninstall,
 };
 
 void doveadm_pop3_policy_plugin_init(struct module *module ATTR_UNUSED)

@@ -23,5 +23,9 @@ extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_resume;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_confirm;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_breaker;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_schema;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_uninstall;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_convert;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_export;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_drop;
 
 #endif

@@ -5,6 +5,7 @@
 #include "mail-namespace.h"
 #include "mail-storage-private.h"
 #include "mail-user.h"
+#include "pop3-policy-convert.h"
 #include "pop3-policy-prepare.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-session.h"
@@ -30,10 +31,12 @@ static void sweep_result(const struct pop3_policy_session *session,
 		array_count(&session->login->intents) > 0;
 }
 
+/* convert may be NULL */
 static int sweep_box(struct pop3_policy_session *session, struct mailbox *box,
-		     const char **error_r)
+		     struct pop3_policy_convert *convert, const char **error_r)
 {
 	bool known;
+	int ret = 0;
 
 	if (mailbox_sync(box, 0) < 0 ||
 	    pop3_policy_prepare(session, box) < 0) {
@@ -41,15 +44,18 @@ static int sweep_box(struct pop3_policy_session *session, struct mailbox *box,
 								    NULL));
 		return -1;
 	}
+	if (convert != NULL)
+		ret = pop3_policy_convert_hidden(session, convert, error_r);
 	if (session->dry_run)
-		return 0;
+		return ret;
 	known = session->drop != NULL;
 	if (!known || array_count(&session->removed) > 0)
 		pop3_policy_session_end(session, "sweep");
-	return 0;
+	return ret;
 }
 
 static int sweep_session(struct pop3_policy_session *session,
+			 struct pop3_policy_convert *convert,
 			 const char **error_r)
 {
 	struct mail_namespace *ns =
@@ -60,13 +66,14 @@ static int sweep_session(struct pop3_policy_session *session,
 	if (pop3_policy_session_login(session, error_r) < 0)
 		return -1;
 	box = mailbox_alloc(ns->list, "INBOX", 0);
-	ret = sweep_box(session, box, error_r);
+	ret = sweep_box(session, box, convert, error_r);
 	session->box = NULL;
 	mailbox_free(&box);
 	return ret;
 }
 
 int pop3_policy_sweep(struct mail_user *user, bool dry_run,
+		      struct pop3_policy_convert *convert,
 		      struct pop3_policy_sweep_result *result_r,
 		      const char **error_r)
 {
@@ -77,7 +84,7 @@ int pop3_policy_sweep(struct mail_user *user, bool dry_run,
 	if (session == NULL)
 		return -1;
 	session->dry_run = dry_run;
-	ret = sweep_session(session, error_r);
+	ret = sweep_session(session, convert, error_r);
 	sweep_result(session, result_r);
 	pop3_policy_session_free(&session);
 	return ret;

@@ -214,6 +214,7 @@ def test_what_was_left_open_goes_at_once(site):
          WHERE d.username = %s GROUP BY d.maildrop_id""", (user,))
     assert site.expire("-A") == {user: {"expired-retrieved": 2}}
     assert site.left(user) == [3]
+    site.host.wait_audit(user, "committed")
     assert [row["event"] for row in site.host.audit(user)
             if row["event"] in ("released", "intent", "committed")] == \
         ["released", "released", "intent", "intent", "committed"]
