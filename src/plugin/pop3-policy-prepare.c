@@ -97,6 +97,22 @@ find_maildrop(struct pop3_policy_session *session,
 	}
 }
 
+/* What others removed is found by the next session that can tell: until then the
+   messages are counted as if they were there. */
+static uint32_t count_offline(struct pop3_policy_session *session,
+			      uint32_t messages)
+{
+	const struct pop3_policy_maildrop *drop = session->drop;
+	uint32_t seq1, seq2;
+
+	if (drop == NULL || drop->messages == 0)
+		return messages;
+	mailbox_get_seq_range(session->box, I_MAX(drop->uidnext, 1),
+			      (uint32_t)-1, &seq1, &seq2);
+	return I_MAX(messages, drop->messages +
+		     (seq1 == 0 ? 0 : seq2 - seq1 + 1));
+}
+
 /* While the database is away nothing is removed and nothing is asked for. The
    view is made of what this host knows, if that is about this mailbox. */
 static int prepare_offline(struct pop3_policy_session *session,
@@ -141,7 +157,8 @@ static int prepare(struct pop3_policy_session *session)
 	mailbox_get_open_status(session->box,
 				STATUS_UIDNEXT | STATUS_MESSAGES, &status);
 	session->uidnext = status.uidnext;
-	session->messages = status.messages;
+	session->messages = session->login->offline ?
+		count_offline(session, status.messages) : status.messages;
 	session->prepared = TRUE;
 	pop3_policy_anchor_update(session);
 	return 0;

@@ -72,6 +72,9 @@ pop3_policy_reply_maildrop(struct pop3_policy_reply_items *items,
 	for (i = 0; i < N_ELEMENTS(set_columns); i++) {
 		value = pop3_policy_db_result_get(state, row,
 						  set_columns[i].column);
+		if (set_columns[i].column == POP3_POLICY_STATE_RETRIEVED &&
+		    !reply->retrieved)
+			continue;
 		/* a set that is known to be empty is told */
 		if (value == NULL)
 			continue;

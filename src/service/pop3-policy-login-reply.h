@@ -42,6 +42,8 @@ struct pop3_policy_login_reply {
 	unsigned int lease;
 	/* as pop3_policy_user_policy_write() wrote it */
 	const char *policy;
+	/* tell what was ever retrieved */
+	bool retrieved;
 	/* nothing is due by time */
 	bool no_time;
 	/* rows of pop3.maildrop_state(); NULL if the login is not accepted */

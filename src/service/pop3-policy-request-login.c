@@ -136,6 +136,10 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	pop3_policy_user_policy_write(fields, login->version, &login->policy);
 	reply.policy = str_c(fields);
 	reply.state = result;
+	reply.retrieved = pop3_policy_num(&login->policy,
+			POP3_POLICY_PARAM_VIEW_LIMIT) >= 0 ||
+		pop3_policy_num(&login->policy,
+			POP3_POLICY_PARAM_MASS_DELETE_PERCENT) >= 0;
 	str = t_str_new(2048);
 	if (pop3_policy_login_reply_write(str, &reply, &error) < 0) {
 		error = t_strdup_printf("state of %s: %s", login->user, error);
@@ -234,11 +238,8 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	params[6] = pop3_policy_login_num(login, POP3_POLICY_PARAM_VIEW_WINDOW);
 	params[7] = pop3_policy_login_num(login,
 		POP3_POLICY_PARAM_MASS_DELETE_HOLD);
-	params[8] = pop3_policy_num(policy,
-				    POP3_POLICY_PARAM_VIEW_LIMIT) >= 0 ||
-		pop3_policy_num(policy,
-				POP3_POLICY_PARAM_MASS_DELETE_PERCENT) >= 0 ?
-		"t" : "f";
+	/* for when the database is away, if not for this login */
+	params[8] = "t";
 	params[9] = dec2str(POP3_POLICY_MAX_DUE);
 
 	accept_params[0] = login->user;

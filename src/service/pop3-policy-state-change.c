@@ -33,8 +33,12 @@ pop3_policy_state_get(struct pop3_policy_state_user *user, const char *guid,
 	struct pop3_policy_state_maildrop *drop =
 		pop3_policy_state_find(user, guid, uidvalidity);
 
-	return drop != NULL ? drop :
-		pop3_policy_state_user_add(user, "0", guid, uidvalidity);
+	if (drop == NULL) {
+		drop = pop3_policy_state_user_add(user, "0", guid, uidvalidity);
+		/* nothing was */
+		i_array_init(&drop->retrieved, 4);
+	}
+	return drop;
 }
 
 static void pop3_policy_state_add(ARRAY_TYPE(seq_range) *set,
