@@ -42,9 +42,9 @@ class OldService(Service):
     """Sends an earlier version's statements, leaving out arguments that they
     do not have."""
 
-    def __init__(self, db, name):
+    def __init__(self, db, name, chain=None):
         self.statements = statements(name)
-        super().__init__(db)
+        super().__init__(db, chain)
 
     def _sql(self, function, args):
         statement = self.statements[function]

@@ -17,7 +17,7 @@ import pytest
 from catalog import data, describe, lost
 from oldservice import NAMES, SCHEMAS, SERVED, OldService, statements
 from pg import SQL_DIR
-from sqlhelp import DAY, USER, Database, Service
+from sqlhelp import DAY, USER, Database, Service, new_id
 
 UPGRADE = os.path.join(SQL_DIR, "upgrade.sql")
 INDEXES = os.path.join(SQL_DIR, "indexes.sql")
@@ -308,6 +308,42 @@ def test_services_of_both_versions(old, name):
                           intent_no=1)[0].intent_state == "open"
         assert service.outcome(session) == "ok"
     assert now.state(user)[0].tracked == 2
+    old.check()
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_going_back(old, name):
+    """The host's service is the release before again, and then the new one, on
+    one chain: what each recorded holds for the other."""
+    upgrade(old)
+    user = "dora@example.org"
+    now = Service(old)
+    now.session(user, retrieved={2: "none", 3: "none", 4: "none"})
+    now.remove([3], "hide", "dele", user=user)
+    _, left_open = now.intent({2: ("expunge", "dele")}, user=user)
+
+    before = OldService(old, name, now.chain)
+    assert before.epoch == now.epoch + 1
+    before.abandon(left_open)
+    (state,) = before.state(user)
+    assert (str(state.hidden), state.intent_session) == (
+        "{[3,4)}", "{%s}" % left_open)
+    by = new_id()
+    assert [c.uid for c in before.claim(left_open, by, user=user)] == [2]
+    before.repair(left_open, by, {2: False}, user=user)
+    before.remove([4], "hide", "dele", user=user)
+    # the other one, which is still there for a moment, is fenced off
+    with pytest.raises(psycopg2.Error):
+        now.event("refused", user=user)
+    before.life("emil@example.org")
+
+    again = Service(old, now.chain)
+    assert again.seq == before.seq > now.seq
+    (state,) = again.state(user)
+    assert (str(state.hidden), state.tracked) == ("{[3,5)}", 2)
+    again.session(user, retrieved={5: "none"})
+    again.remove([5], user=user)
+    assert again.state(user)[0].tracked == 2
     old.check()
 
 
