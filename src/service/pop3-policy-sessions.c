@@ -75,6 +75,8 @@ void pop3_policy_session_changed(struct pop3_policy_session *session,
 	array_append_array(&copy->hide, &change->hide);
 	array_append_array(&copy->postpone, &change->postpone);
 	array_append_array(&copy->gone, &change->gone);
+	p_array_init(&copy->flag, pool, array_count(&change->flag) + 1);
+	array_append_array(&copy->flag, &change->flag);
 	array_push_back(&session->changes, &copy);
 }
 

@@ -89,8 +89,8 @@ struct pop3_policy_state_change {
 	char guid[POP3_POLICY_GUID_SIZE];
 	uint32_t uidvalidity;
 	/* hidden, the highest of them; of them those whose removal is
-	   postponed; removed or moved */
-	ARRAY_TYPE(seq_range) hide, postpone, gone;
+	   postponed; removed or moved; marked as deleted */
+	ARRAY_TYPE(seq_range) hide, postpone, gone, flag;
 	uint32_t last_uid;
 	char last_guid[POP3_POLICY_GUID_SIZE];
 };

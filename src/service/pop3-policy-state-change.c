@@ -80,6 +80,21 @@ static uint32_t pop3_policy_state_highest(const ARRAY_TYPE(seq_range) *set)
 	return last->seq2;
 }
 
+/* Those of the messages are in the view whose removal was postponed; what was
+   hidden otherwise stays so. */
+static void pop3_policy_state_show(struct pop3_policy_state_maildrop *drop,
+				   const ARRAY_TYPE(seq_range) *uids)
+{
+	ARRAY_TYPE(seq_range) postponed;
+
+	if (!array_is_created(&drop->postponed))
+		return;
+	t_array_init(&postponed, 8);
+	seq_range_array_merge(&postponed, &drop->postponed);
+	seq_range_array_intersect(&postponed, uids);
+	pop3_policy_state_unhide(drop, &postponed);
+}
+
 /* There is no row in pop3.message any more. */
 static void pop3_policy_state_drop(struct pop3_policy_state_maildrop *drop,
 				   const ARRAY_TYPE(seq_range) *uids)
@@ -101,7 +116,8 @@ pop3_policy_state_change_add(struct pop3_policy_state_change *change,
 	uint32_t uid = 0;
 
 	(void)pop3_policy_wire_get_uint32(item, "uid", &uid);
-	/* "flag" is none: it leaves the state alone */
+	if (null_strcmp(action, "flag") == 0)
+		seq_range_array_add(&change->flag, uid);
 	if (action == NULL || pop3_policy_action_parse(action, &num) < 0 ||
 	    num == POP3_POLICY_ACTION_NONE)
 		return;
@@ -138,6 +154,7 @@ pop3_policy_state_change_create(pool_t pool, bool postponed,
 	p_array_init(&change->hide, pool, 4);
 	p_array_init(&change->postpone, pool, 4);
 	p_array_init(&change->gone, pool, 4);
+	p_array_init(&change->flag, pool, 4);
 	for (i = 0; i < intent->item_count; i++)
 		pop3_policy_state_change_add(change, &intent->items[i]);
 	return change;
@@ -154,6 +171,9 @@ void pop3_policy_state_cache_change(struct pop3_policy_state_cache *cache,
 	if (user == NULL)
 		return;
 	drop = pop3_policy_state_get(user, change->guid, change->uidvalidity);
+	/* the mark hides it now, and is no state */
+	if (!change->postponed)
+		pop3_policy_state_show(drop, &change->flag);
 	pop3_policy_state_drop(drop, &change->gone);
 	pop3_policy_state_remove(&drop->spared, &change->hide);
 	if (!change->postponed)
@@ -272,17 +292,11 @@ void pop3_policy_state_cache_kept(struct pop3_policy_state_cache *cache,
 	struct pop3_policy_state_user *user =
 		pop3_policy_state_cache_changing(cache, username);
 	struct pop3_policy_state_maildrop *drop;
-	ARRAY_TYPE(seq_range) postponed;
 
 	if (user == NULL || guid == NULL)
 		return;
 	drop = pop3_policy_state_find(user, guid,
 				      pop3_policy_state_num(uidvalidity));
-	if (drop == NULL || !array_is_created(&drop->postponed))
-		return;
-	/* what was hidden otherwise meanwhile stays so */
-	t_array_init(&postponed, 8);
-	seq_range_array_merge(&postponed, &drop->postponed);
-	seq_range_array_intersect(&postponed, uids);
-	pop3_policy_state_unhide(drop, &postponed);
+	if (drop != NULL)
+		pop3_policy_state_show(drop, uids);
 }

@@ -59,10 +59,10 @@ BEGIN
                AND x.intent_no = p_intent_no;
             PERFORM pop3.unhide(i.maildrop_id, (
                 SELECT array_agg(s.uid)
-                  FROM unnest(i.uid, i.guid) a (uid, guid)
+                  FROM unnest(i.uid, i.guid, i.action) a (uid, guid, action)
                        JOIN pop3.message s
                        ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
-                 WHERE s.message_guid = a.guid));
+                 WHERE s.message_guid = a.guid AND a.action = 'hide'));
         ELSIF i.result = 'repaired' AND p_result = 'committed' AND
               i.action && ARRAY['expunge', 'move'] THEN
             v_event := 'committed-late';

@@ -113,7 +113,10 @@ BEGIN
                    CASE WHEN s.message_guid = excluded.message_guid AND
                              s.reason = 'mass-delete'
                         THEN s.reason ELSE excluded.reason END,
-               postponed = excluded.postponed
+               postponed =
+                   CASE WHEN s.message_guid <> excluded.message_guid
+                        THEN excluded.postponed
+                        ELSE coalesce(excluded.postponed, s.postponed) END
         RETURNING s.xmax = 0 AS is_new
     )
     SELECT count(*) FILTER (WHERE is_new) INTO v_new FROM hide;
