@@ -6,7 +6,6 @@ do with both.
 
 import contextlib
 import ctypes
-import glob
 import os
 import re
 import resource
@@ -195,22 +194,23 @@ class PrivateDovecot(DovecotFiles):
 
     # --- processes ---
 
-    def pids(self, name=None):
-        """{pid: name} of this Dovecot's processes, of those called `name' if
-        given."""
+    def pids(self, *names):
+        """{pid: name} of this Dovecot's processes, of those with these names
+        if given."""
         found = {}
-        for entry in glob.glob("/proc/[0-9]*"):
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
             try:
-                with open(entry + "/stat") as file:
-                    fields = file.read().rpartition(")")[2].split()
-                if int(fields[3]) != self._session or fields[0] == "Z":
-                    continue
-                program = os.path.basename(os.readlink(entry + "/exe"))
+                # this costs far less than to read a file of every process
+                if os.getsid(int(entry)) == self._session:
+                    # a zombie has none
+                    found[int(entry)] = os.path.basename(
+                        os.readlink("/proc/%s/exe" % entry))
             except OSError:
                 continue
-            if name in (None, program):
-                found[int(os.path.basename(entry))] = program
-        return found
+        return {pid: program for pid, program in found.items()
+                if not names or program in names}
 
     def service_pids(self):
         return sorted(self.pids("pop3-policy"))

@@ -17,6 +17,7 @@ enforcement=enforce.
 import email.message
 import email.policy
 import contextlib
+import functools
 import imaplib
 import itertools
 import poplib
@@ -52,6 +53,24 @@ def message(subject="Test", body="Hello.\n", sender="sender@example.org",
         mail.add_attachment(data, maintype="application",
                             subtype="octet-stream", filename=name)
     return mail
+
+
+@functools.lru_cache
+def _around_subject(body):
+    """What a simple message has before and behind its Subject."""
+    data = re.sub(rb"(?m)^Message-ID: .*\r\n", b"",
+                  message("@", body).as_bytes(), count=1)
+    return data.split(b"Subject: @\r\n", 1)
+
+
+def simple_message(subject="Test", body="Hello.\n"):
+    """message(subject, body) as bytes, at a fraction of the cost, for tests
+    that deliver thousands."""
+    if not re.fullmatch(r"[\w .,-]{1,60}", subject, re.ASCII):
+        return message(subject, body).as_bytes()
+    before, behind = _around_subject(body)
+    return b"%sSubject: %s\r\nMessage-ID: <%d.test@example.org>\r\n%s" % (
+        before, subject.encode(), next(_numbers), behind)
 
 
 class Pop3(poplib.POP3):

@@ -26,7 +26,7 @@ import threading
 import time
 
 from dovecot import MAIL_GROUP, MAIL_USER, Failure, wait_until
-from host import message
+from host import simple_message
 
 MAIL_PROCESSES = ("pop3", "imap")
 _numbers = itertools.count(1)
@@ -90,7 +90,8 @@ class Maildrop:
         the mailbox had none before."""
         first = max(self.stored(), default=0) + 1
         self.host.deliver(self.user, *(
-            message(subject % number if "%d" in subject else subject, body)
+            simple_message(subject % number if "%d" in subject else subject,
+                           body)
             for number in range(first, first + count)))
 
     def session(self, retr=(), dele=(), end="quit", recorded=True):
@@ -315,8 +316,7 @@ class Maildrop:
 
     def wait_idle(self):
         """Wait until no session has the mailbox open any more."""
-        wait_until(lambda: not any(self.host.pids(name)
-                                   for name in MAIL_PROCESSES),
+        wait_until(lambda: not self.host.pids(*MAIL_PROCESSES),
                    what="the sessions' processes to end")
 
     def copy(self, name="copy"):

@@ -15,6 +15,7 @@ runs as "postgres" (or "nobody"), since PostgreSQL refuses root.
 
 import contextlib
 import ctypes
+import functools
 import glob
 import os
 import pwd
@@ -215,6 +216,12 @@ class PrivatePostgres:
 
     # --- use ---
 
+    @functools.cached_property
+    def version(self):
+        """The server's major version."""
+        return int(self.value("SHOW server_version_num",
+                              dbname="postgres")) // 10000
+
     def uri(self, role="postgres", dbname=None):
         """libpq URI for a role; "postgres" is the superuser."""
         return "postgresql:///%s?%s" % (
@@ -283,9 +290,12 @@ class PrivatePostgres:
         return self.query(sql, args, role, dbname)[0][0]
 
     def create_database(self, dbname, template=None):
-        self.query('CREATE DATABASE "%s"%s' % (
-            dbname, ' TEMPLATE "%s"' % template if template else ""),
-            dbname="postgres")
+        how = ' TEMPLATE "%s"' % template if template else ""
+        if self.version >= 15:
+            # takes less time than the default, through the log, does
+            how += " STRATEGY file_copy"
+        self.query('CREATE DATABASE "%s"%s' % (dbname, how),
+                   dbname="postgres")
 
     def drop_database(self, dbname):
         conn = self._kept().pop(dbname, None)
