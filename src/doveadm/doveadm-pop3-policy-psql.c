@@ -3,6 +3,7 @@
 #include "lib.h"
 #include "array.h"
 #include "env-util.h"
+#include "path-util.h"
 #include "str.h"
 #include "doveadm.h"
 #include "doveadm-pop3-policy-call.h"
@@ -39,10 +40,15 @@ static bool psql_has_password(const char *conninfo)
 int doveadm_pop3_policy_psql_params(struct doveadm_cmd_context *cctx,
 				    struct doveadm_pop3_policy_psql *psql_r)
 {
+	const char *dir = POP3_POLICY_DATADIR"/sql", *error;
+
 	i_zero(psql_r);
-	psql_r->sql_dir = POP3_POLICY_DATADIR"/sql";
 	(void)doveadm_cmd_param_str(cctx, "run-as", &psql_r->system_user);
-	(void)doveadm_cmd_param_str(cctx, "sql-dir", &psql_r->sql_dir);
+	(void)doveadm_cmd_param_str(cctx, "sql-dir", &dir);
+	if (t_abspath(dir, &psql_r->sql_dir, &error) < 0) {
+		doveadm_pop3_policy_failed(EX_NOINPUT, error);
+		return -1;
+	}
 	if (!doveadm_cmd_param_str(cctx, "connect", &psql_r->conninfo)) {
 		doveadm_pop3_policy_failed(EX_USAGE,
 			"Say by --connect which database, such as "

@@ -95,7 +95,7 @@ def test_upgrade(schema, postgres, database):
     assert done.returncode == 0, done.stderr
     assert "Schema pop3" in done.stdout
     assert ("database", schema.current) in versions(schema.show())
-    done = schema.run("upgrade")
+    done = schema.run("upgrade", files=os.path.relpath(schema.files))
     assert done.returncode == 0
     assert "Schema pop3 has version %s; its functions and views were replaced" \
         % schema.current in done.stdout
