@@ -119,6 +119,8 @@ static void pop3_policy_init(void)
 	service->usage = pop3_policy_usage_init(service->writer, service->pool,
 						service->set.poll_interval);
 	service->limits = pop3_policy_limits_init();
+	service->states = pop3_policy_state_cache_init(
+		service->set.offline_users, service->set.offline_time);
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
@@ -128,8 +130,6 @@ static void pop3_policy_init(void)
 
 static void pop3_policy_stop_tick(struct ioloop *ioloop)
 {
-	service->states = pop3_policy_state_cache_init(
-		service->set.offline_users, service->set.offline_time);
 	io_loop_stop(ioloop);
 }
 
@@ -171,6 +171,7 @@ static void pop3_policy_deinit(void)
 	pop3_policy_clients_destroy_all();
 	pop3_policy_admin_deinit(&service->admin);
 	pop3_policy_order_deinit(&service->order);
+	pop3_policy_state_cache_deinit(&service->states);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);
@@ -180,7 +181,6 @@ static void pop3_policy_deinit(void)
 	event_unref(&service->event);
 }
 
-	pop3_policy_state_cache_deinit(&service->states);
 int main(int argc, char *argv[])
 {
 	const enum master_service_flags flags =

@@ -52,11 +52,11 @@ static const struct pop3_policy_set_def set_defs[] = {
 	{ DEF(BOOL, record_message_id), 1, 0, 0, 0, "yes or no" },
 	{ DEF(TIME, notice_expiry_time), 7 * 86400, 3600, 90 * 86400, 1000,
 	  "a time from 1 hour to 90 days" },
-	{ DEF(TIME, query_timeout), 4000, 100, 60000, 1,
 	{ DEF(TIME, offline_time), 86400, 0, 30 * 86400, 1000,
 	  "a time from 0 s to 30 days" },
 	{ DEF(NUMBER, offline_users), 100000, 0, 10000000, 0,
 	  "0 to 10000000" },
+	{ DEF(TIME, query_timeout), 4000, 100, 60000, 1,
 	  "a time from 100 ms to 1 min" },
 };
 

@@ -33,13 +33,13 @@ struct pop3_policy_service_settings {
 	bool record_message_id;
 	/* seconds before mail expires that its owner is told */
 	unsigned int notice_expiry_time;
-	/* milliseconds after which a request is answered with a failure */
-	unsigned int query_timeout;
-};
 	/* seconds that a user's state is used while the database cannot be
 	   asked, from when it was; and of how many users it is kept */
 	unsigned int offline_time;
 	unsigned int offline_users;
+	/* milliseconds after which a request is answered with a failure */
+	unsigned int query_timeout;
+};
 
 /* Read a file. Strings are allocated from the pool. Returns 0 if ok, -1 and
    *error_r, which names file, line, setting, value and what is allowed. */

@@ -43,15 +43,15 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
 	  "bigint, text, int, bigint[], uuid[], bigint[], text[], text[], "
 	  "text[], text[], text[], text", NULL },
+	{ "record_postponed",
+	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
+	  "bigint, bigint[], uuid[], bigint[], text[], text[], text[], "
+	  "text[], text[]", NULL },
 	{ "record_outcome", "uuid, bigint, uuid, int, text", NULL },
 	{ "record_abandon", "uuid", NULL },
 	{ "claim_intent", "uuid, text, uuid, int, int",
 	  "uid, guid, action, reason" },
 	{ "record_repair",
-	{ "record_postponed",
-	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "
-	  "bigint, bigint[], uuid[], bigint[], text[], text[], text[], "
-	  "text[], text[]", NULL },
 	  "uuid, bigint, uuid, text, uuid, int, bigint[], boolean[]", NULL },
 	{ "record_event",
 	  "uuid, bigint, text, text, uuid, text, text, text, text, text, "
