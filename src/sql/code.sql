@@ -4,6 +4,7 @@
 
 -- what others call
 \ir functions/pop3.maildrop_find.sql
+\ir functions/pop3.policies_known.sql
 \ir functions/pop3.nearest_parameter.sql
 \ir functions/pop3.parameter_names.sql
 \ir functions/pop3.parse_scope.sql
@@ -24,6 +25,9 @@
 \ir functions/pop3.policy_rows.sql
 \ir functions/pop3.policy_levels.sql
 \ir functions/pop3.policy_version.sql
+\ir functions/pop3.policy_generation.sql
+\ir functions/pop3.policy_changes.sql
+\ir functions/pop3.policy_users.sql
 \ir functions/pop3.policy_values.sql
 \ir functions/pop3.deciding_scopes.sql
 \ir functions/pop3.maildrop_state.sql
@@ -101,6 +105,7 @@
 \ir functions/pop3.erase_salts.sql
 \ir functions/pop3.forget_user.sql
 
+\ir views/policy_row.sql
 \ir views/policy_source.sql
 \ir views/policy_user.sql
 \ir views/intent_decided.sql

@@ -19,6 +19,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir tables.sql
 \ir control.sql
 \ir rollups.sql
+\ir generation.sql
 \ir migrations/0001-initial.sql
 -- what later migrations make is in the files above
 INSERT INTO pop3.schema_version (version) VALUES (2), (3);
@@ -26,8 +27,10 @@ INSERT INTO pop3.schema_version (version) VALUES (2), (3);
 
 -- triggers
 \ir functions/pop3.audit_guard.sql
+\ir functions/pop3.move_generation.sql
 \ir functions/pop3.policy_check.sql
 \ir functions/pop3.policy_keep_history.sql
+\ir functions/pop3.tell_control.sql
 \ir triggers.sql
 
 \ir code.sql

@@ -15,6 +15,25 @@ CREATE TRIGGER policy_truncate BEFORE TRUNCATE ON pop3.policy
 CREATE TRIGGER policy_truncate BEFORE TRUNCATE ON pop3.preset
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.policy_keep_history();
 
+-- The row of pop3.generation is locked before any row of these, so that those
+-- who change policies wait for each other in one order only.
+CREATE TRIGGER policy_generation
+    BEFORE INSERT OR UPDATE OR DELETE ON pop3.policy
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER policy_generation
+    BEFORE INSERT OR UPDATE OR DELETE ON pop3.preset
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_updated AFTER UPDATE ON pop3.policy_history
+    REFERENCING OLD TABLE AS before_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_deleted AFTER DELETE ON pop3.policy_history
+    REFERENCING OLD TABLE AS before_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_truncated AFTER TRUNCATE ON pop3.policy_history
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER control_told AFTER UPDATE OF paused_at, tripped_at ON pop3.control
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_control();
+
 CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON pop3.audit
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.audit_guard();
 CREATE TRIGGER audit_guard

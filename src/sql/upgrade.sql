@@ -57,11 +57,15 @@ $$;
 \if :before_2
 SELECT set_config('pop3.upgrade_locks',
                   'pop3.audit, pop3.chain, pop3.intent, pop3.maildrop, '
-                  'pop3.message, pop3.parameter', true) AS set_locks \gset
+                  'pop3.message, pop3.parameter, pop3.policy, '
+                  'pop3.policy_history, pop3.preset', true)
+    AS set_locks \gset
 \elif :before_3
 SELECT set_config('pop3.upgrade_locks',
                   'pop3.audit, pop3.chain, pop3.control, pop3.intent, '
-                  'pop3.maildrop, pop3.message', true) AS set_locks \gset
+                  'pop3.maildrop, pop3.message, pop3.policy, '
+                  'pop3.policy_history, pop3.preset', true)
+    AS set_locks \gset
 \endif
 
 -- All locks at once or none, so that whoever else holds some is not kept

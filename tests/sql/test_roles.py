@@ -7,7 +7,9 @@ import pytest
 from sqlhelp import USER, Service, new_id
 
 SERVICE = {
-    "now", "policy_rows", "policy_levels", "policy_version", "maildrop_state", "tracked",
+    "now", "policy_rows", "policy_levels", "policy_version",
+    "policy_generation", "policy_changes", "policy_users",
+    "maildrop_state", "tracked",
     "plain_waiting", "chain_plain",
     "intent_state", "chain_open", "batch_begin", "replay_at", "record_intent",
     "record_postponed",

@@ -59,7 +59,9 @@ def test_readers_are_stable(db):
         "WHERE p.pronamespace = 'pop3'::regnamespace "
         "AND p.provolatile <> 'v'"))
     assert stable == {
-        "now", "policy_rows", "policy_levels", "policy_version", "maildrop_state", "tracked",
+        "now", "policy_rows", "policy_levels", "policy_version",
+        "policy_generation", "policy_changes", "policy_users",
+        "policies_known", "maildrop_state", "tracked",
         "intent_state", "leave_excess", "told_level", "evictable", "notices",
         "notice_due", "expiring", "policy_values", "effective_policy", "explain", "parameter_names",
         "parse_value", "parse_scope", "value_human", "value_allowed",

@@ -3,14 +3,17 @@
 -- one: the login is refused then, which changes nothing, unless p_enforce is
 -- false, when it is accepted all the same. Of two logins at the same time one
 -- is accepted. The same session's login is accepted again, at no new time.
+-- NULL, and nothing is done, if pop3.policies_known() is no longer p_known, unless
+-- that is NULL: the delay may be another one.
 -- An acceptance in the future counts for nothing: the clock was set back.
 --
 -- Its transaction commits asynchronously: what a crash of the database forgets
 -- is that somebody has to wait.
--- Calls: nothing. Tables: writes login.
+-- Calls: policies_known. Tables: writes login.
 
 CREATE FUNCTION pop3.accept_login(p_username text, p_session_id uuid,
-                                  p_delay bigint, p_enforce boolean)
+                                  p_delay bigint, p_enforce boolean,
+                                  p_known text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -25,6 +28,9 @@ BEGIN
        p_delay < 0 OR p_enforce IS NULL THEN
         RAISE EXCEPTION 'a login needs a user, a session and a delay'
             USING ERRCODE = 'P3002';
+    END IF;
+    IF p_known <> pop3.policies_known() THEN
+        RETURN NULL;
     END IF;
     LOOP
         IF v_locked THEN
@@ -70,5 +76,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.accept_login(text, uuid, bigint, boolean) IS
+COMMENT ON FUNCTION pop3.accept_login(text, uuid, bigint, boolean, text) IS
     'Accept a login, unless login_delay (p_delay, seconds) is against it; seconds to wait, 0 if accepted. No sequence number';

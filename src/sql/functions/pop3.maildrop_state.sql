@@ -24,20 +24,25 @@
 --                           first, at most p_due_limit; not what clients did not
 --                           ask for while removals by policy are stopped
 --
--- What is postponed is not due. What mass-delete hid is due p_mass_delete_hold after that, and by no other
--- rule. While removals by policy are stopped nothing is due.
+-- p_known is how the policy was known that the limits are from, as
+-- pop3.policies_known() said: if that is no longer what it says, there is one row
+-- of NULLs, and the policy has to be asked for. NULL: whatever it says.
+--
+-- What is postponed is not due. What mass-delete hid is due p_mass_delete_hold
+-- after that, and by no other rule. While removals by policy are stopped nothing
+-- is due.
 --
 -- Only hidden, restored and due messages are looked at: the cost does not grow
 -- with the retrieved mail that is left. One statement finds whether there is
 -- more to ask for, since a statement costs more than what it finds.
--- Calls: nothing. Tables: reads maildrop, message, watermark, would_remove,
--- intent, control.
+-- Calls: policies_known. Tables: reads maildrop, message, watermark,
+-- would_remove, intent, control.
 
 CREATE FUNCTION pop3.maildrop_state(
     p_username text, p_expire_retrieved bigint, p_expire_hidden bigint,
     p_expire_unretrieved bigint, p_unretrieved_own_scope boolean,
     p_view_since float8, p_view_window bigint, p_mass_delete_hold bigint,
-    p_with_retrieved boolean, p_due_limit int)
+    p_with_retrieved boolean, p_due_limit int, p_known text DEFAULT NULL)
     RETURNS TABLE (
         maildrop_id bigint, mailbox_guid uuid, uidvalidity bigint,
         uidnext bigint, messages bigint, anchor_uid bigint, anchor_guid uuid,
@@ -77,6 +82,10 @@ DECLARE
         EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL);
     m record;
 BEGIN
+    IF p_known <> pop3.policies_known() THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
     IF v_stopped THEN
         v_retrieved_limit := NULL; v_hidden_limit := NULL;
         v_mass_limit := NULL; v_unretrieved_limit := NULL;
@@ -265,5 +274,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint, bigint, boolean, int) IS
+COMMENT ON FUNCTION pop3.maildrop_state(text, bigint, bigint, bigint, boolean, float8, bigint, bigint, boolean, int, text) IS
     'State of a user''s maildrops, for a login; limits in seconds, -1 for none; most recently used first';

@@ -196,3 +196,101 @@ COMMENT ON COLUMN pop3.intent.result IS
     'How it was closed: committed, failed, repaired, undecided (UIDVALIDITY changed), or postponed (the database was away)';
 COMMENT ON COLUMN pop3.audit.event IS
     'intent, postponed, kept, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
+
+-- What tells services that policies have changed.
+
+-- Whoever changes a policy updates the row first, and holds it to the end of
+-- the transaction: changes become visible in the order of their generations,
+-- and what is seen with a generation has all that belongs to it.
+CREATE TABLE pop3.generation (
+    is_one       boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+    generation   bigint NOT NULL DEFAULT 1,
+    changed_at   timestamptz NOT NULL DEFAULT now(),
+    changed_by   xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    history_from bigint NOT NULL DEFAULT 1
+) WITH (fillfactor = 20);
+COMMENT ON TABLE pop3.generation IS
+    'One row: counts the transactions that changed pop3.policy or pop3.preset';
+COMMENT ON COLUMN pop3.generation.is_one IS 'There is no other row';
+COMMENT ON COLUMN pop3.generation.generation IS
+    'Number of the last change; it never goes back, unless the database does';
+COMMENT ON COLUMN pop3.generation.changed_at IS 'Begin of its transaction';
+COMMENT ON COLUMN pop3.generation.changed_by IS 'Number of its transaction';
+COMMENT ON COLUMN pop3.generation.history_from IS
+    'pop3.policy_history tells what changed since this generation, and may not tell it of earlier ones';
+INSERT INTO pop3.generation DEFAULT VALUES;
+
+-- Trigger, once a statement, before it: a change of pop3.policy or pop3.preset
+-- moves pop3.generation on, by one for a transaction, and tells services to
+-- look. Others that change policies wait from here on.
+-- After a statement that changes or deletes rows of pop3.policy_history that
+-- services may not have seen, they cannot find in it what they have to load.
+-- Calls: nothing. Tables: writes generation.
+
+CREATE FUNCTION pop3.move_generation() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'policy_history' THEN
+        -- they look each second, or load everything
+        IF TG_OP <> 'TRUNCATE' AND
+           NOT EXISTS (SELECT FROM before_it b
+                        WHERE b.at > now() - interval '1 day') THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    -- many updates of one row in one transaction would be slow
+    UPDATE pop3.generation g
+       SET generation = g.generation + 1, changed_at = now(),
+           changed_by = pg_current_xact_id()
+     WHERE g.changed_at <> now() OR g.changed_by <> pg_current_xact_id();
+    IF FOUND THEN
+        PERFORM pg_notify('pop3_policy', '');
+    END IF;
+    IF TG_TABLE_NAME = 'policy_history' THEN
+        UPDATE pop3.generation g SET history_from = g.generation
+         WHERE g.history_from <> g.generation;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.move_generation() IS
+    'Trigger: moves pop3.generation on';
+
+-- Trigger, once a statement: tells services to look whether removals by policy
+-- are stopped.
+-- Calls: nothing. Tables: none.
+
+CREATE FUNCTION pop3.tell_control() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM pg_notify('pop3_policy', '');
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pop3.tell_control() IS
+    'Trigger: tells services that removals by policy may have been stopped, or go on';
+
+-- The row of pop3.generation is locked before any row of these, so that those
+-- who change policies wait for each other in one order only.
+CREATE TRIGGER policy_generation
+    BEFORE INSERT OR UPDATE OR DELETE ON pop3.policy
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER policy_generation
+    BEFORE INSERT OR UPDATE OR DELETE ON pop3.preset
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_updated AFTER UPDATE ON pop3.policy_history
+    REFERENCING OLD TABLE AS before_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_deleted AFTER DELETE ON pop3.policy_history
+    REFERENCING OLD TABLE AS before_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER history_truncated AFTER TRUNCATE ON pop3.policy_history
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.move_generation();
+CREATE TRIGGER control_told AFTER UPDATE OF paused_at, tripped_at ON pop3.control
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_control();
