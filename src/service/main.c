@@ -16,6 +16,7 @@
 #include "pop3-policy-limits.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-order.h"
+#include "pop3-policy-policy-cache.h"
 #include "pop3-policy-polls.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service.h"
@@ -121,6 +122,9 @@ static void pop3_policy_init(void)
 	service->limits = pop3_policy_limits_init();
 	service->states = pop3_policy_state_cache_init(
 		service->set.offline_users, service->set.offline_time);
+	service->policies = pop3_policy_cache_init(service->event,
+						   &service->set,
+						   service->pool);
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
@@ -172,6 +176,7 @@ static void pop3_policy_deinit(void)
 	pop3_policy_admin_deinit(&service->admin);
 	pop3_policy_order_deinit(&service->order);
 	pop3_policy_state_cache_deinit(&service->states);
+	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);

@@ -157,6 +157,20 @@ static void pop3_policy_db_read_results(struct pop3_policy_db *db)
 	}
 }
 
+static void pop3_policy_db_read_notifications(struct pop3_policy_db *db)
+{
+	PGnotify *notify;
+	bool any = FALSE;
+
+	while ((notify = PQnotifies(db->pg)) != NULL) {
+		PQfreemem(notify);
+		any = TRUE;
+	}
+	if (any && db->state == POP3_POLICY_DB_STATE_CONNECTED &&
+	    db->to_fail == NULL && db->vfuncs.notified != NULL)
+		db->vfuncs.notified(db->context);
+}
+
 static void pop3_policy_db_read(struct pop3_policy_db *db)
 {
 	if (PQconsumeInput(db->pg) == 0) {
@@ -169,6 +183,7 @@ static void pop3_policy_db_read(struct pop3_policy_db *db)
 		return;
 	}
 	pop3_policy_db_read_results(db);
+	pop3_policy_db_read_notifications(db);
 	if (db->to_fail != NULL) {
 		/* the descriptor may be closed already */
 		pop3_policy_db_io_remove(db);

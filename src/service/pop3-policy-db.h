@@ -69,6 +69,9 @@ struct pop3_policy_db_vfuncs {
 	void (*disconnected)(bool was_connected,
 			     enum pop3_policy_db_failure failure,
 			     const char *error, void *context);
+	/* The server sent notifications (LISTEN). May be NULL. May send, but
+	   not call _deinit(). */
+	void (*notified)(void *context);
 };
 
 /* The result is freed after the callback unless it takes a reference. The

@@ -13,6 +13,9 @@
    lost, or where the generation went back or what changed cannot be told. A
    notification only makes it ask sooner.
 
+   What is decided by a policy in the database is told by what the policy was
+   known, and refused if that has changed since: see pop3_policy_cache_known().
+
    The cache is fresh if it held what the database had less than
    POP3_POLICY_CACHE_MAX_AGE_MSECS ago; else it is stale, and the database has
    to be asked for a user's policy as if there were no cache. */
@@ -42,6 +45,11 @@ int pop3_policy_cache_lookup(struct pop3_policy_cache *cache, pool_t pool,
 			     const char *username,
 			     struct pop3_policy *policy_r,
 			     const char **version_r, const char **stopped_r);
+/* By what pop3.policies_known() knows what _lookup() gave: functions that are
+   told so say whether that is still in force. Allocated from the data stack. */
+const char *pop3_policy_cache_known(const struct pop3_policy_cache *cache);
+/* The database said that it is not: look soon. */
+void pop3_policy_cache_look(struct pop3_policy_cache *cache);
 /* The same, however old it is, for while the database cannot be asked.
    *age_msecs_r is milliseconds since the cache was known to be right. Returns 1
    if the policy is known, 0 if not: nothing was ever loaded, or the user has a

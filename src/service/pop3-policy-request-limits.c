@@ -11,6 +11,7 @@
 #include "strnum.h"
 #include "pop3-policy-effective.h"
 #include "pop3-policy-limits.h"
+#include "pop3-policy-policy-cache.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
@@ -21,7 +22,13 @@ struct pop3_policy_limits_request {
 	const char *user, *now;
 	/* as pop3_policy_user_policy_write() wrote it */
 	const char *policy;
+	/* by what the cache knew the policy; NULL if the database was asked */
+	const char *known;
+	/* of the cache, when it was */
+	unsigned int mark;
 };
+
+static void pop3_policy_limits_ask_policy(struct pop3_policy_request *request);
 
 static void pop3_policy_limits_reply(struct pop3_policy_request *request,
 				     const struct pop3_policy_known_limits *known,
@@ -81,6 +88,8 @@ static void pop3_policy_limits_rows(struct pop3_policy_request *request,
 		return;
 	}
 	pop3_policy_pool_stopped(request->service->pool, stopped);
+	pop3_policy_cache_learn(request->service->policies, ctx->mark,
+				ctx->user, result);
 	pop3_policy_user_policy_write(str, version, &policy);
 	ctx->policy = p_strdup(request->pool, str_c(str));
 }
@@ -88,7 +97,7 @@ static void pop3_policy_limits_rows(struct pop3_policy_request *request,
 static void pop3_policy_limits_level(struct pop3_policy_request *request,
 				     const struct pop3_policy_db_result *result)
 {
-	const struct pop3_policy_limits_request *ctx = request->context;
+	struct pop3_policy_limits_request *ctx = request->context;
 	struct pop3_policy_service *service = request->service;
 	const char *level = pop3_policy_db_result_get(result, 0, 0);
 	struct pop3_policy_known_limits known;
@@ -96,6 +105,12 @@ static void pop3_policy_limits_level(struct pop3_policy_request *request,
 	i_zero(&known);
 	known.now = ctx->now;
 	known.policy = ctx->policy;
+	if (level == NULL && ctx->known != NULL) {
+		pop3_policy_cache_look(service->policies);
+		ctx->known = NULL;
+		pop3_policy_limits_ask_policy(request);
+		return;
+	}
 	if (level == NULL || str_to_uint(level, &known.told) < 0) {
 		pop3_policy_request_fail_temp(request,
 			"pop3.told_level() returned nothing");
@@ -110,12 +125,10 @@ static void pop3_policy_limits_level(struct pop3_policy_request *request,
 	pop3_policy_limits_reply(request, &known, FALSE);
 }
 
-static void pop3_policy_limits_ready(struct pop3_policy_request *request)
+static void pop3_policy_limits_ask_policy(struct pop3_policy_request *request)
 {
-	static const char *const overloaded =
-		"the database does not keep up with the requests";
-	const struct pop3_policy_limits_request *ctx = request->context;
-	const char *params[] = { ctx->user };
+	struct pop3_policy_limits_request *ctx = request->context;
+	const char *params[] = { ctx->user, NULL };
 	const struct pop3_policy_query queries[] = {
 		{ POP3_POLICY_STMT_NOW, NULL, pop3_policy_limits_now },
 		{ POP3_POLICY_STMT_POLICY_ROWS, params,
@@ -124,12 +137,48 @@ static void pop3_policy_limits_ready(struct pop3_policy_request *request)
 		  pop3_policy_limits_level },
 	};
 
+	ctx->mark = pop3_policy_cache_mark(request->service->policies);
+	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
+}
+
+/* Returns FALSE if the cache does not know the policy. */
+static bool pop3_policy_limits_ask_level(struct pop3_policy_request *request)
+{
+	struct pop3_policy_limits_request *ctx = request->context;
+	struct pop3_policy_cache *policies = request->service->policies;
+	struct pop3_policy_cache_clock clock;
+	struct pop3_policy policy;
+	const char *params[2], *version, *stopped;
+	const struct pop3_policy_query query = {
+		POP3_POLICY_STMT_TOLD_LEVEL, params, pop3_policy_limits_level
+	};
+	string_t *str = t_str_new(1024);
+
+	if (pop3_policy_cache_lookup(policies, request->pool, ctx->user,
+				     &policy, &version, &stopped) <= 0 ||
+	    !pop3_policy_cache_clock(policies, &clock))
+		return FALSE;
+	pop3_policy_user_policy_write(str, version, &policy);
+	ctx->policy = p_strdup(request->pool, str_c(str));
+	ctx->now = p_strdup_printf(request->pool, "%.6f", clock.now);
+	ctx->known = p_strdup(request->pool, pop3_policy_cache_known(policies));
+	params[0] = ctx->user;
+	params[1] = ctx->known;
+	pop3_policy_request_query(request, &query, 1);
+	return TRUE;
+}
+
+static void pop3_policy_limits_ready(struct pop3_policy_request *request)
+{
+	static const char *const overloaded =
+		"the database does not keep up with the requests";
+
 	if (pop3_policy_pool_is_overloaded(request->service->pool)) {
 		pop3_policy_pool_complain(request->service->pool, overloaded);
 		pop3_policy_request_fail_temp(request, overloaded);
-		return;
+	} else if (!pop3_policy_limits_ask_level(request)) {
+		pop3_policy_limits_ask_policy(request);
 	}
-	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
 }
 
 void pop3_policy_request_limits(struct pop3_policy_request *request)

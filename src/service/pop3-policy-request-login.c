@@ -3,10 +3,11 @@
 /* LOGIN: the effective policy of a user, and the state of the maildrops.
 
    Everything that this host knows of the user is made durable first, so that
-   the answer includes every earlier outcome; then the rows of the policy are
-   merged here, and the state is asked for by the merged values. Where there is
-   a login_delay, the login is accepted in the same round trip and transaction:
-   no login is recorded that is answered by an error. */
+   the answer includes every earlier outcome. The policy comes from the cache,
+   or where that does not know it from the database; the state is asked for by
+   its values. Where there is a login_delay, the login is accepted in the same
+   round trip and transaction: no login is recorded that is answered by an
+   error. */
 
 #include "lib.h"
 #include "array.h"
@@ -19,6 +20,7 @@
 #include "pop3-policy-limits.h"
 #include "pop3-policy-login-offline.h"
 #include "pop3-policy-login-reply.h"
+#include "pop3-policy-policy-cache.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
@@ -30,11 +32,17 @@ struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
 	bool again, master, sweep;
 	const char *now, *version;
+	/* by what the cache knew the policy; NULL if the database was asked */
+	const char *known;
+	/* of the cache, when it was */
+	unsigned int mark;
 	/* seconds that login_delay asks for */
 	int64_t wait;
 	struct pop3_policy policy;
 	unsigned int states_mark;
 };
+
+static void pop3_policy_login_ask_policy(struct pop3_policy_request *request);
 
 /* --- the answer --- */
 
@@ -123,6 +131,15 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	const char *error;
 	string_t *str, *fields;
 
+	if (login->known != NULL && pop3_policy_db_result_rows(result) == 1 &&
+	    pop3_policy_db_result_get(result, 0,
+				      POP3_POLICY_STATE_MAILDROP_ID) == NULL) {
+		pop3_policy_cache_look(request->service->policies);
+		login->known = NULL;
+		login->wait = 0;
+		pop3_policy_login_ask_policy(request);
+		return;
+	}
 	if (login->wait > 0)
 		event_add_int(request->event, "wait", login->wait);
 	if (login->wait > 0 && pop3_policy_login_enforced(login))
@@ -176,6 +193,9 @@ pop3_policy_login_accepted(struct pop3_policy_request *request,
 	struct pop3_policy_login *login = request->context;
 	const char *wait = pop3_policy_db_result_get(result, 0, 0);
 
+	/* it will be asked again, see pop3_policy_login_state() */
+	if (wait == NULL && login->known != NULL)
+		return;
 	if (wait == NULL || str_to_int64(wait, &login->wait) < 0) {
 		pop3_policy_request_fail_temp(request,
 			"pop3.accept_login() returned nothing");
@@ -202,12 +222,11 @@ static bool pop3_policy_login_is_delayed(const struct pop3_policy_login *login)
 	return pop3_policy_num(policy, POP3_POLICY_PARAM_LOGIN_DELAY) > 0;
 }
 
-static void pop3_policy_login_rows(struct pop3_policy_request *request,
-				   const struct pop3_policy_db_result *result)
+static void pop3_policy_login_ask_state(struct pop3_policy_request *request)
 {
 	struct pop3_policy_login *login = request->context;
 	const struct pop3_policy *policy = &login->policy;
-	const char *params[10], *accept_params[4], *stopped, *error;
+	const char *params[11], *accept_params[5];
 	const struct pop3_policy_query queries[] = {
 		{ POP3_POLICY_STMT_ACCEPT_LOGIN, accept_params,
 		  pop3_policy_login_accepted },
@@ -216,14 +235,6 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	};
 	unsigned int first;
 
-	if (pop3_policy_user_policy_merge(request->pool, result, &login->policy,
-					  &login->version, &stopped,
-					  &error) < 0) {
-		pop3_policy_pool_complain(request->service->pool, error);
-		pop3_policy_request_fail_temp(request, error);
-		return;
-	}
-	pop3_policy_pool_stopped(request->service->pool, stopped);
 	params[0] = login->user;
 	params[1] = pop3_policy_login_num(login,
 		POP3_POLICY_PARAM_EXPIRE_RETRIEVED);
@@ -241,15 +252,36 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 	/* for when the database is away, if not for this login */
 	params[8] = "t";
 	params[9] = dec2str(POP3_POLICY_MAX_DUE);
+	params[10] = login->known;
 
 	accept_params[0] = login->user;
 	accept_params[1] = login->session;
 	accept_params[2] = pop3_policy_login_num(login,
 		POP3_POLICY_PARAM_LOGIN_DELAY);
 	accept_params[3] = pop3_policy_login_enforced(login) ? "t" : "f";
+	accept_params[4] = login->known;
 	first = pop3_policy_login_is_delayed(login) ? 0 : 1;
 	pop3_policy_request_query(request, &queries[first],
 				  N_ELEMENTS(queries) - first);
+}
+
+static void pop3_policy_login_rows(struct pop3_policy_request *request,
+				   const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_login *login = request->context;
+	const char *stopped, *error;
+
+	if (pop3_policy_user_policy_merge(request->pool, result, &login->policy,
+					  &login->version, &stopped,
+					  &error) < 0) {
+		pop3_policy_pool_complain(request->service->pool, error);
+		pop3_policy_request_fail_temp(request, error);
+		return;
+	}
+	pop3_policy_pool_stopped(request->service->pool, stopped);
+	pop3_policy_cache_learn(request->service->policies, login->mark,
+				login->user, result);
+	pop3_policy_login_ask_state(request);
 }
 
 static void pop3_policy_login_now(struct pop3_policy_request *request,
@@ -301,10 +333,8 @@ static bool pop3_policy_login_fallback(struct pop3_policy_request *request,
 
 /* --- the questions --- */
 
-static void pop3_policy_login_ask(struct pop3_policy_request *request)
+static void pop3_policy_login_ask_policy(struct pop3_policy_request *request)
 {
-	static const char *const overloaded =
-		"the database does not keep up with the logins";
 	struct pop3_policy_login *login = request->context;
 	const char *params[] = { login->user };
 	const struct pop3_policy_query queries[] = {
@@ -312,6 +342,19 @@ static void pop3_policy_login_ask(struct pop3_policy_request *request)
 		{ POP3_POLICY_STMT_POLICY_ROWS, params,
 		  pop3_policy_login_rows },
 	};
+
+	login->mark = pop3_policy_cache_mark(request->service->policies);
+	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
+}
+
+static void pop3_policy_login_ask(struct pop3_policy_request *request)
+{
+	static const char *const overloaded =
+		"the database does not keep up with the logins";
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_cache *policies = request->service->policies;
+	struct pop3_policy_cache_clock clock;
+	const char *stopped;
 
 	/* what was recorded before is durable, and in the answer */
 	login->states_mark = pop3_policy_state_cache_mark(
@@ -321,7 +364,17 @@ static void pop3_policy_login_ask(struct pop3_policy_request *request)
 		pop3_policy_request_fail_temp(request, overloaded);
 		return;
 	}
-	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
+	if (pop3_policy_cache_lookup(policies, request->pool, login->user,
+				     &login->policy, &login->version,
+				     &stopped) > 0 &&
+	    pop3_policy_cache_clock(policies, &clock)) {
+		login->known = p_strdup(request->pool,
+					pop3_policy_cache_known(policies));
+		login->now = p_strdup_printf(request->pool, "%.6f", clock.now);
+		pop3_policy_login_ask_state(request);
+	} else {
+		pop3_policy_login_ask_policy(request);
+	}
 }
 
 static void pop3_policy_login_written(void *context)

@@ -14,7 +14,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "policy_levels", "text", "level, scope, version, \"values\"" },
 	{ "maildrop_state",
 	  "text, bigint, bigint, bigint, boolean, float8, bigint, bigint, "
-	  "boolean, int",
+	  "boolean, int, text",
 	  "maildrop_id, mailbox_guid, uidvalidity, uidnext, messages, "
 	  "anchor_uid, anchor_guid, hidden, hidden_uid, hidden_guid, "
 	  "view_from, before_uid, exempt, spared, would, retrieved, "
@@ -24,14 +24,14 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "leave_excess",
 	  "text, bigint, bigint, bigint, int8multirange, bigint[], bigint[], "
 	  "int", "uid, message_guid" },
-	{ "told_level", "text", NULL },
+	{ "told_level", "text, text", NULL },
 	{ "evictable", "text, uuid, bigint, bigint, bigint, int",
 	  "uid, message_guid, size, more" },
 	{ "policy_version", "text", NULL },
 	{ "notices", "text, uuid, bigint, bigint",
 	  "kind, name, old, new, uids, before_uid, exempt, at, until" },
 	{ "notice_due", "text, text, int, text, text", NULL },
-	{ "accept_login", "text, uuid, bigint, boolean", NULL },
+	{ "accept_login", "text, uuid, bigint, boolean, text", NULL },
 	{ "download_reserve", "text, uuid, bigint, bigint, bigint",
 	  "used, wait" },
 
@@ -78,6 +78,10 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "record_quarantine", "uuid, bigint, text, text", NULL },
 
 	{ "maintain", "", "partitions_made, strays" },
+	{ "policy_generation", "", "source, generation, stopped, now" },
+	{ "policy_changes", "bigint, bigint",
+	  "kind, name, preset, version, \"values\", generation, history_id" },
+	{ "policy_users", "text, int", "names, last" },
 };
 
 const struct pop3_policy_stmt_info *

@@ -11,19 +11,14 @@
 /* A row without values: removals by policy are stopped. */
 #define POP3_POLICY_LEVEL_STOPPED POP3_POLICY_LEVEL_ROWS
 
-static int
-pop3_policy_user_policy_parse_row(pool_t pool,
-				  const struct pop3_policy_db_result *result,
-				  unsigned int rownum,
-				  struct pop3_policy_row *row,
-				  const char **error_r)
+int pop3_policy_user_policy_parse_values(pool_t pool, const char *text,
+					 struct pop3_policy_row *row,
+					 const char **error_r)
 {
 	const char *const *values;
 	unsigned int i, count;
 
-	if (pop3_policy_array_parse(pool,
-				    pop3_policy_db_result_get(result, rownum, 3),
-				    &values, &count, error_r) < 0)
+	if (pop3_policy_array_parse(pool, text, &values, &count, error_r) < 0)
 		return -1;
 	if (count < POP3_POLICY_PARAM_COUNT) {
 		*error_r = t_strdup_printf("%u values", count);
@@ -41,6 +36,22 @@ pop3_policy_user_policy_parse_row(pool_t pool,
 	return 0;
 }
 
+const char *
+pop3_policy_user_policy_version(const int64_t versions[POP3_POLICY_LEVEL_ROWS],
+				bool stopped)
+{
+	string_t *str = t_str_new(64);
+	unsigned int i;
+
+	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++) {
+		str_printfa(str, "%s%"PRId64, i == 0 ? "" : ".",
+			    versions[i]);
+	}
+	if (stopped)
+		str_append(str, ".stopped");
+	return str_c(str);
+}
+
 int pop3_policy_user_policy_merge(pool_t pool,
 				  const struct pop3_policy_db_result *result,
 				  struct pop3_policy *policy_r,
@@ -49,20 +60,18 @@ int pop3_policy_user_policy_merge(pool_t pool,
 				  const char **error_r)
 {
 	const struct pop3_policy_row *rows[POP3_POLICY_LEVEL_ROWS] = { NULL };
-	const char *versions[POP3_POLICY_LEVEL_ROWS];
+	int64_t version, versions[POP3_POLICY_LEVEL_ROWS] = { 0 };
 	struct pop3_policy_row *row;
-	const char *level_text, *version, *error;
+	const char *level_text, *version_text, *error;
 	unsigned int i, level;
-	string_t *str;
 
 	*stopped_r = NULL;
-	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
-		versions[i] = "0";
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
 		level_text = pop3_policy_db_result_get(result, i, 0);
-		version = pop3_policy_db_result_get(result, i, 2);
-		if (level_text == NULL || version == NULL ||
-		    str_to_uint(level_text, &level) < 0)
+		version_text = pop3_policy_db_result_get(result, i, 2);
+		if (level_text == NULL || version_text == NULL ||
+		    str_to_uint(level_text, &level) < 0 ||
+		    str_to_int64(version_text, &version) < 0)
 			level = UINT_MAX;
 		if (level == POP3_POLICY_LEVEL_STOPPED) {
 			*stopped_r = pop3_policy_db_result_get(result, i, 1);
@@ -73,8 +82,9 @@ int pop3_policy_user_policy_merge(pool_t pool,
 			return -1;
 		}
 		row = p_new(pool, struct pop3_policy_row, 1);
-		if (pop3_policy_user_policy_parse_row(pool, result, i, row,
-						      &error) < 0) {
+		if (pop3_policy_user_policy_parse_values(pool,
+				pop3_policy_db_result_get(result, i, 3), row,
+				&error) < 0) {
 			*error_r = t_strdup_printf("policy of %s: %s",
 				pop3_policy_db_result_get(result, i, 1),
 				error);
@@ -86,13 +96,8 @@ int pop3_policy_user_policy_merge(pool_t pool,
 	pop3_policy_merge(rows, policy_r);
 	policy_r->paused = *stopped_r != NULL;
 
-	/* the same as pop3.policy_version() */
-	str = t_str_new(64);
-	for (i = 0; i < POP3_POLICY_LEVEL_ROWS; i++)
-		str_printfa(str, "%s%s", i == 0 ? "" : ".", versions[i]);
-	if (policy_r->paused)
-		str_append(str, ".stopped");
-	*version_r = p_strdup(pool, str_c(str));
+	*version_r = p_strdup(pool, pop3_policy_user_policy_version(
+		versions, policy_r->paused));
 	return 0;
 }
 

@@ -104,11 +104,11 @@ def test_fields_are_as_documented(make_service, new_session):
     client.intent(USER, session, login["version"], [1])
     client.outcome(USER, session)
     # what cannot be asked is answered from what is known
-    service.sql("REVOKE EXECUTE ON FUNCTION pop3.told_level(text) "
+    service.sql("REVOKE EXECUTE ON FUNCTION pop3.told_level(text, text) "
                 "FROM pop3_service")
     assert client.ask("LIMITS", user=USER,
                       session=new_session())["cached"] == "1"
-    service.sql("GRANT EXECUTE ON FUNCTION pop3.told_level(text) "
+    service.sql("GRANT EXECUTE ON FUNCTION pop3.told_level(text, text) "
                 "TO pop3_service")
     service.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
                 "application_name = 'pop3-policy reader 1' AND "
