@@ -5,12 +5,14 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
 import tempfile
 import time
 
 import psycopg2
 import pytest
 
+from dovecot import wait_until
 from fault_host import FaultHost, FaultyPostgres
 from fault_proxy import FaultProxy
 
@@ -94,6 +96,20 @@ def test_slow(proxy, conn):
     begun = time.monotonic()
     ask(conn)
     assert time.monotonic() - begun < 0.3
+
+
+def test_late_requests(pg, proxy, conn):
+    """They arrive when who sent them is gone, and others are not late."""
+    pg.query("CREATE TABLE public.late (n int)")
+    proxy.slow_requests(0.5)
+    with socket.fromfd(conn.fileno(), socket.AF_UNIX,
+                       socket.SOCK_STREAM) as sock:
+        query = b"INSERT INTO public.late VALUES (1)\0"
+        sock.sendall(b"Q" + (len(query) + 4).to_bytes(4, "big") + query)
+    conn.close()
+    with contextlib.closing(psycopg2.connect(proxy.uri(pg.uri()))) as other:
+        assert ask(other, "SELECT count(*) FROM public.late") == 0
+    wait_until(lambda: pg.value("SELECT count(*) FROM public.late") == 1)
 
 
 def test_refused(pg, proxy, conn):

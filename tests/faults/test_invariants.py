@@ -12,6 +12,7 @@ import invariant_intents
 import invariant_kept
 import invariant_listings
 import invariant_records
+import invariant_repairs
 from fault_story import Drop, Found, Message, Session
 from maildrop import guid128
 
@@ -26,6 +27,7 @@ def row(event, session="A", number=None, uid=None, action=None, reason=None):
     return {"event": event, "session_id": session, "intent_no": number,
             "uid": uid, "action": action, "reason": reason,
             "dovecot_session": session, "username": USER,
+            "detail": None,
             "message_guid": guid128(guid(uid)) if uid else None}
 
 
@@ -34,7 +36,8 @@ def intent(session, uid, action="expunge", reason="dele"):
 
 
 def recorded(name, ended_by="quit"):
-    return {"dovecot_session": name, "ended_by": ended_by, "username": USER}
+    return {"dovecot_session": name, "session_id": name,
+            "ended_by": ended_by, "username": USER}
 
 
 class Story:
@@ -66,6 +69,7 @@ class Story:
             "intents": invariant_intents.violations(self.drop, self.found),
             "kept": invariant_kept.violations(self.drop, self.found),
             "listings": invariant_listings.violations(self.drop, self.found),
+            "repairs": invariant_repairs.violations(self.drop, self.found),
             "answers": invariant_answers.violations(
                 self.drop, self.found, self.listing, **options),
             "records": invariant_records.violations(self.drop, self.found,
@@ -288,6 +292,20 @@ def test_refusals(story):
 def test_what_clients_must_not_see(story):
     story.b.wrong.append("no answer")
     assert set(story.violations()) == {"listings"}
+
+
+# --- repairs ---
+
+@pytest.mark.parametrize("event", ["released", "presumed", "repair-late"])
+def test_repaired_while_the_session_goes_on(story, event):
+    repair = {**row(event, "A", 1, 2), "detail": "repaired by session B"}
+    story.found.audit.append(repair)
+    assert "repairs" not in story.violations()
+    story.a.ended = 21.5
+    assert "repairs" in story.violations()
+    # the lease has run out by that clock
+    story.drop.clock_ahead = 3600
+    assert "repairs" not in story.violations()
 
 
 # --- answers ---

@@ -4,12 +4,14 @@ a run, and end(), called when its sessions are over, or earlier where the fault
 passes by itself. Whatever a kind draws by chance it draws when it is made."""
 
 import contextlib
+import fcntl
+import glob
 import os
 import signal
 import threading
 import time
 
-from dovecot import wait_until
+from dovecot import Failure, wait_until
 
 # longer than a session waits (fault_host.SESSION_TIMEOUT)
 LONG = 1.8
@@ -22,9 +24,11 @@ class Fault:
 
     takes_records = takes_database = False
 
-    def __init__(self, host, rng):
+    def __init__(self, host, rng, users=""):
+        """users: with what the names of the run's users begin."""
         self.host = host
         self.rng = rng
+        self.users = users
         self.prepare()
 
     def prepare(self):
@@ -274,6 +278,32 @@ class DatabaseSlow(_Proxy):
         return True
 
 
+class RequestsLate(_Proxy):
+    """They arrive when the service has given up, and connected anew."""
+
+    kill = False
+
+    def prepare(self):
+        self.time = self.rng.choice([0.05, 0.3, 1.2, 1.5])
+
+    def begin(self):
+        self.host.proxy.slow_requests(self.time)
+        time.sleep(0.1)
+        if self.kill:
+            for pid in self.host.service_pids():
+                self._expect(pid, "pop3-policy")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(self.time)
+        return True
+
+
+class ServiceKilledRequestsLate(RequestsLate):
+    """What a dead one wrote arrives when there is another."""
+
+    takes_records = kill = True
+
+
 class _DiskFull(Fault):
     name = None
 
@@ -312,6 +342,77 @@ class ServiceKilledOnFullDisk(StateDiskFull):
         time.sleep(self.time)
         self.host.make_room(self.name)
         return True
+
+
+class CommitHeld(Fault):
+    """A session, or a delivery, has to wait for the mailbox: its intent is
+    durable, and its commit is not made. With mdbox it may be made, and what
+    follows it not. Others come meanwhile."""
+
+    NAMES = ["dovecot.index.log", "dovecot.index.log",
+             "dovecot.map.index.log"]
+    TIMES = [0.1, 0.3]
+
+    def prepare(self):
+        self.name = self.rng.choice(self.NAMES)
+        self.pick = self.rng.random()
+        self.time = self.rng.choice(self.TIMES)
+
+    def begin(self):
+        with contextlib.ExitStack() as held:
+            for path in glob.glob(self.host.path(
+                    "mail", self.users + "*", "**", self.name),
+                    recursive=True):
+                with contextlib.suppress(OSError):
+                    file = held.enter_context(open(path, "r+b"))
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                pids = wait_until(self._waiting, 0.5, "a commit")
+            except Failure:
+                return False
+            time.sleep(self.time)
+            self.kill(pids[int(self.pick * len(pids))])
+        return True
+
+    def _waiting(self):
+        with open("/proc/locks") as file:
+            waiting = {int(line.split()[5]) for line in file if "->" in line}
+        return sorted(waiting & (set(self.host.pids("pop3")) |
+                                 set(self.host.pids("lmtp"))))
+
+    def kill(self, pid):
+        """Of the process that waits, or whatever is to be killed."""
+
+
+class _KillInCommit(CommitHeld):
+    TIMES = [0, 0.005, 0.02, 0.1]
+
+
+class KilledInCommit(_KillInCommit):
+    def kill(self, pid):
+        self._expect(pid, "(?:pop3|lmtp)")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+class ServiceKilledInCommit(_KillInCommit):
+    takes_records = True
+
+    def kill(self, _pid):
+        for pid in self.host.service_pids():
+            self._expect(pid, "pop3-policy")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+class ConnectionsCutInCommit(_KillInCommit):
+    takes_database = True
+
+    def kill(self, _pid):
+        self.host.proxy.refuse()
+
+    def end(self):
+        self.host.proxy.heal()
 
 
 class ClockJumped(Fault):
@@ -366,7 +467,9 @@ KINDS = {
     BackendKilled: 2, BackendsTerminated: 3, PostgresKilled: 2,
     PostgresImmediate: 2, PostgresRestarted: 1, PostgresStopped: 2,
     ConnectionsRefused: 3, CutInReply: 4, CutBeforeReply: 3, CutAfterReply: 3,
-    CutInRequest: 4, DatabaseSlow: 2, StateDiskFull: 1, MailDiskFull: 2,
+    CutInRequest: 4, DatabaseSlow: 2, RequestsLate: 2,
+    ServiceKilledRequestsLate: 2, KilledInCommit: 4,
+    ServiceKilledInCommit: 2, ConnectionsCutInCommit: 2, CommitHeld: 2, StateDiskFull: 1, MailDiskFull: 2,
     ServiceKilledOnFullDisk: 1, ClockJumped: 3, ServiceAndDatabaseKilled: 2,
     NoFault: 1,
 }

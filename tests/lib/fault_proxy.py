@@ -6,6 +6,8 @@
     proxy.cut_at("reply", 3, 0.5)   # of the third reply from now on a half
                                     # passes, then its connection is closed
     proxy.slow(0.2)                 # replies come so many seconds late
+    proxy.slow_requests(0.2)        # requests of the connections that there
+                                    # are do, also when the service is gone
     proxy.refuse()                  # all connections end, and no new ones
     proxy.heal()                    # as if nothing had been
 
@@ -26,12 +28,19 @@ TICK = 0.05
 
 
 class _Pair:
-    """One connection, and what is on its way to the client."""
+    """One connection, and what is on its way, of kind "reply" or "request"."""
 
-    def __init__(self, client, server):
+    def __init__(self, client, server, reply_delay):
         self.client = client
         self.server = server
-        self.late = collections.deque()         # (when due, data)
+        self.delays = {"reply": reply_delay, "request": 0.0}
+        self.late = {"reply": collections.deque(),
+                     "request": collections.deque()}    # (when due, data)
+        # the client is gone, and has left requests behind
+        self.left = False
+
+    def target(self, kind):
+        return self.client if kind == "reply" else self.server
 
 
 class FaultProxy:
@@ -71,9 +80,18 @@ class FaultProxy:
         with self._lock:
             self._cut = [kind, number, share]
 
+    def _slow(self, kind, seconds):
+        for pair in list(self._pairs.values()):
+            pair.delays[kind] = seconds
+
     def slow(self, seconds):
         with self._lock:
             self._delay = seconds
+            self._slow("reply", seconds)
+
+    def slow_requests(self, seconds):
+        with self._lock:
+            self._slow("request", seconds)
 
     def refuse(self):
         with self._lock:
@@ -84,6 +102,8 @@ class FaultProxy:
         with self._lock:
             self._refusing = False
             self._delay = 0.0
+            self._slow("reply", 0.0)
+            self._slow("request", 0.0)
             self._cut = None
         self._change()
 
@@ -115,8 +135,9 @@ class FaultProxy:
             self._send_late()
 
     def _patience(self):
-        due = [pair.late[0][0] for pair in self._pairs.values() if pair.late]
-        return max(0, min(due) - time.monotonic()) if due else TICK
+        due = [late[0][0] for pair in self._pairs.values()
+               for late in pair.late.values() if late]
+        return min(TICK, max(0, min(due) - time.monotonic())) if due else TICK
 
     def _accept(self):
         client, _ = self._listener.accept()
@@ -129,9 +150,10 @@ class FaultProxy:
             client.close()
             server.close()
             return
-        pair = _Pair(client, server)
+        with self._lock:
+            pair = _Pair(client, server, self._delay)
+            self._pairs[client] = self._pairs[server] = pair
         for sock in (client, server):
-            self._pairs[sock] = pair
             self._selector.register(sock, selectors.EVENT_READ)
 
     def _drop(self, pair):
@@ -156,27 +178,40 @@ class FaultProxy:
     def _pass_on(self, sock):
         pair = self._pairs[sock]
         kind = "request" if sock is pair.client else "reply"
+        late = pair.late[kind]
         try:
             data = sock.recv(65536)
             if not data:
-                self._drop(pair)
+                self._ended(pair, kind)
                 return
             data, ends = self._spoilt(kind, data)
-            if kind == "request":
-                pair.server.sendall(data)
-            elif self._delay > 0 or pair.late:
-                pair.late.append((time.monotonic() + self._delay, data))
+            if pair.delays[kind] > 0 or late:
+                late.append((time.monotonic() + pair.delays[kind], data))
             else:
-                pair.client.sendall(data)
+                pair.target(kind).sendall(data)
             if ends:
                 self._drop(pair)
         except OSError:
             self._drop(pair)
 
+    def _ended(self, pair, kind):
+        """One side is gone. What it sent before arrives all the same."""
+        if kind == "request" and pair.late["request"]:
+            pair.left = True
+            self._selector.unregister(pair.client)
+            del self._pairs[pair.client]
+            pair.client.close()
+        else:
+            self._drop(pair)
+
     def _send_late(self):
+        now = time.monotonic()
         for pair in set(self._pairs.values()):
-            while pair.late and (self._delay == 0 or
-                                 pair.late[0][0] <= time.monotonic()):
-                with contextlib.suppress(OSError):
-                    pair.client.sendall(pair.late[0][1])
-                pair.late.popleft()
+            for kind, late in pair.late.items():
+                while late and (pair.delays[kind] == 0 or
+                                late[0][0] <= now):
+                    with contextlib.suppress(OSError):
+                        pair.target(kind).sendall(late[0][1])
+                    late.popleft()
+            if pair.left and not pair.late["request"]:
+                self._drop(pair)

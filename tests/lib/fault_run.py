@@ -14,9 +14,10 @@ import invariant_intents
 import invariant_kept
 import invariant_listings
 import invariant_records
+import invariant_repairs
 from dovecot import wait_until
 from fault_client import Deliveries, Moments, Pop3Plan, Removal
-from fault_kinds import KINDS, ClockJumped
+from fault_kinds import KINDS, ClockJumped, CommitHeld
 from fault_story import Drop, Found
 from maildrop import Maildrop
 
@@ -88,7 +89,8 @@ class Run:
         kinds = list(KINDS)
         drawn = self.rng.choices(kinds, KINDS.values())[0]
         self.kind = kind or drawn
-        self.fault = self.kind(host, self.rng)
+        self.fault = self.kind(host, self.rng, seed + "-")
+        self._in_commit = issubclass(self.kind, CommitHeld)
         self.moments = Moments()
         self.drops = []
         self.hit = None                 # did the fault find what it is for
@@ -104,6 +106,10 @@ class Run:
             user = "%s-%d@%s.example.org" % (self.seed, number, self.seed)
             policy = {name: self.rng.choice(values)
                       for name, values in POLICIES.items()}
+            if self._in_commit:
+                # sessions that have something to commit
+                policy["on_retrieve"] = self.rng.choice(
+                    ["delete", "hide", "move"])
             drop = Drop(user, policy)
             if isinstance(self.fault, ClockJumped):
                 drop.clock_ahead = max(0, self.fault.seconds)
@@ -135,6 +141,9 @@ class Run:
         for number in range(rng.choice([1, 2, 3, 4, 6])):
             drop = rng.choice(self.drops)
             plan = Pop3Plan("%s-%d" % (self.seed, number), rng)
+            if self._in_commit:
+                plan.steps.append(("RETR", rng.random(), 0.03))
+                plan.end = "QUIT"
             jobs.append((self._run_session, drop, plan))
         for drop in self.drops:
             chance = 0.9 if self.kind.__name__.startswith(
@@ -152,6 +161,9 @@ class Run:
         when = rng.choice(["time", "login", "quit", "quit", "quit"])
         if self.kind.__name__.startswith("Lmtp"):
             when = "delivery"
+        elif self._in_commit:
+            # the fault waits for the commit itself
+            when = "login"
         sessions = sum(job[0] == self._run_session for job in jobs)
         fault = (self._fault, when, rng.randint(1, sessions),
                  rng.uniform(0, 0.15 if when == "time" else 0.015))
@@ -251,6 +263,7 @@ class Run:
                     invariant_intents.violations(drop, found),
                     invariant_kept.violations(drop, found),
                     invariant_listings.violations(drop, found),
+                    invariant_repairs.violations(drop, found),
                     invariant_answers.violations(
                         drop, found, listings[drop.user], lost),
                     invariant_records.violations(drop, found, lost)):
