@@ -150,7 +150,7 @@ def test_without_psql(schema, host, tmp_path):
     assert directory not in ("/usr/bin", "/bin")
     script = "mount --bind %s %s\nexec %s pop3-policy schema -c x -d %s\n" % (
         tmp_path, directory, host.path("bin", "doveadm"), schema.files)
-    done = subprocess.run(["unshare", "-m", "sh", "-ec", script],
+    done = subprocess.run([host.path("bin", "in-view"), "sh", "-ec", script],
                           capture_output=True, text=True)
     assert done.returncode == EX_UNAVAILABLE
     assert "psql was not found" in done.stderr
