@@ -13,6 +13,7 @@
 #include "pop3-policy-client.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-imap-use.h"
+#include "pop3-policy-key.h"
 #include "pop3-policy-limits.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-order.h"
@@ -93,6 +94,10 @@ static void pop3_policy_preinit(const char *config_path, pool_t pool)
 		service->set.state_dir = p_strconcat(pool,
 			master_set->state_dir, "/pop3-policy", NULL);
 	}
+	if (*service->set.key_file == '\0') {
+		service->set.key_file = p_strconcat(pool,
+			service->set.state_dir, "/audit.key", NULL);
+	}
 	pop3_policy_make_state_dir(service->set.state_dir);
 
 	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
@@ -102,6 +107,7 @@ static void pop3_policy_preinit(const char *config_path, pool_t pool)
 static void pop3_policy_init(void)
 {
 	struct pop3_policy_chain_id *chain;
+	struct pop3_policy_key *key;
 	const char *error;
 
 	service->event = event_create(NULL);
@@ -109,10 +115,13 @@ static void pop3_policy_init(void)
 	if (pop3_policy_chain_id_open(service->set.state_dir, &chain,
 				      &error) < 0)
 		i_fatal("%s", error);
+	if (pop3_policy_key_open(service->event, service->set.key_file, &key,
+				 &error) < 0)
+		i_fatal("%s", error);
 	service->pool = pop3_policy_pool_init(service->event, &service->set);
 	service->writer = pop3_policy_writer_init(service->event,
 						  &service->set, service->pool,
-						  &chain);
+						  &chain, &key);
 	service->polls = pop3_policy_polls_init(service->writer,
 						service->set.poll_interval);
 	service->imap_use = pop3_policy_imap_use_init(service->writer,

@@ -261,6 +261,15 @@ void pop3_policy_db_send_sql(struct pop3_policy_db *db, const char *sql,
 						  0));
 }
 
+void pop3_policy_db_flush(struct pop3_policy_db *db)
+{
+	if (!pop3_policy_db_can_send(db))
+		return;
+	pop3_policy_db_sent(db, PQsendFlushRequest(db->pg));
+	if (db->to_fail == NULL)
+		pop3_policy_db_write(db);
+}
+
 void pop3_policy_db_sync(struct pop3_policy_db *db,
 			 pop3_policy_db_callback_t *callback, void *context)
 {

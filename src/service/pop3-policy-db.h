@@ -102,7 +102,7 @@ unsigned int pop3_policy_db_latency(const struct pop3_policy_db *db);
 
 /* Send a prepared statement. params has as many values as the statement;
    NULL is SQL NULL. They are copied. Nothing is answered before the next
-   _sync(). */
+   _sync() or _flush(). */
 void pop3_policy_db_send(struct pop3_policy_db *db, enum pop3_policy_stmt stmt,
 			 const char *const *params,
 			 pop3_policy_db_callback_t *callback, void *context);
@@ -111,6 +111,8 @@ void pop3_policy_db_send_sql(struct pop3_policy_db *db, const char *sql,
 			     unsigned int count, const char *const *params,
 			     pop3_policy_db_callback_t *callback,
 			     void *context);
+/* Ask for the answers to what was sent so far, before the transaction ends. */
+void pop3_policy_db_flush(struct pop3_policy_db *db);
 /* End the implicit transaction of the statements since the last sync. The
    callback's result is OK when the end was reached, whether committed or rolled
    back: that is seen from the statements' results. */

@@ -4,6 +4,10 @@
 #include "pop3-policy-records.h"
 #include "pop3-policy-record-session.h"
 
+/* places among its parameters, of which chain and number are the first two */
+#define POP3_POLICY_RECORD_SESSION_ID 2
+#define POP3_POLICY_RECORD_SESSION_STARTED 9
+
 struct pop3_policy_record *
 pop3_policy_record_session_create(const struct pop3_policy_record_session *data)
 {
@@ -60,4 +64,15 @@ pop3_policy_record_session_create(const struct pop3_policy_record_session *data)
 	    (data->fetched == NULL || strcmp(data->fetched, "{}") == 0))
 		record->drop = POP3_POLICY_DROP_LAST;
 	return record;
+}
+
+bool pop3_policy_record_session_key(const struct pop3_policy_record *record,
+				    const char **session_r,
+				    const char **started_r)
+{
+	if (record->kind != POP3_POLICY_RECORD_SESSION)
+		return FALSE;
+	*session_r = record->params[POP3_POLICY_RECORD_SESSION_ID];
+	*started_r = record->params[POP3_POLICY_RECORD_SESSION_STARTED];
+	return TRUE;
 }

@@ -23,7 +23,14 @@ struct pop3_policy_record_session {
 	const char *download;
 };
 
+struct pop3_policy_record;
+
 struct pop3_policy_record *
 pop3_policy_record_session_create(const struct pop3_policy_record_session *data);
+/* What finds its row: the session's id, and when it began. Returns FALSE if this
+   is no such record. */
+bool pop3_policy_record_session_key(const struct pop3_policy_record *record,
+				    const char **session_r,
+				    const char **started_r);
 
 #endif

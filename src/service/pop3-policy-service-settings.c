@@ -41,6 +41,7 @@ static const struct pop3_policy_set_def set_defs[] = {
 	{ DEF(STR, admin_connect), 0, 0, 0, 0, "a libpq connection string" },
 	{ DEF(NUMBER, reader_connections), 2, 1, 16, 0, "1 to 16" },
 	{ DEF(STR, state_dir), 0, 0, 0, 0, "an absolute path" },
+	{ DEF(STR, key_file), 0, 0, 0, 0, "an absolute path" },
 	{ DEF(TIME, intent_lease), 60, 10, 3600, 1000,
 	  "a time from 10 s to 1 hour" },
 	{ DEF(TIME, batch_interval), 50, 1, 1000, 1,
@@ -109,7 +110,9 @@ pop3_policy_set_apply(pool_t pool, const struct pop3_policy_set_def *def,
 	case POP3_POLICY_SET_STR:
 		*(const char **)dest = p_strdup(pool, value);
 		if (def->offset != offsetof(struct pop3_policy_service_settings,
-					    state_dir))
+					    state_dir) &&
+		    def->offset != offsetof(struct pop3_policy_service_settings,
+					    key_file))
 			return pop3_policy_db_check_conninfo(value,
 							     detail_r) == 0;
 		return *value == '/' || *value == '\0';
@@ -215,6 +218,7 @@ pop3_policy_set_builtin(struct pop3_policy_service_settings *set)
 	set->connect = "";
 	set->admin_connect = "";
 	set->state_dir = "";
+	set->key_file = "";
 	for (i = 0; i < N_ELEMENTS(set_defs); i++) {
 		if (set_defs[i].type == POP3_POLICY_SET_NUMBER ||
 		    set_defs[i].type == POP3_POLICY_SET_TIME) {

@@ -17,6 +17,9 @@ struct pop3_policy_service_settings {
 	/* directory of the chain id; "" means Dovecot's state_dir and
 	   "/pop3-policy" */
 	const char *state_dir;
+	/* file of the keys that seal what is recorded; "" means "audit.key" in
+	   state_dir */
+	const char *key_file;
 	/* seconds that an intent to remove may stay without outcome */
 	unsigned int intent_lease;
 	/* milliseconds that a record nobody waits for may be held back, so

@@ -36,8 +36,13 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "used, wait" },
 
 	{ "chain_open", "uuid, int",
-	  "last_batch, last_seq, schema, parameters, db_now, epoch" },
+	  "last_batch, last_seq, schema, parameters, db_now, epoch, "
+	  "encode(last_mac, 'hex')" },
 	{ "batch_begin", "uuid, bigint, bigint, bigint, bigint", NULL },
+	{ "chain_rows", "uuid, bigint, bigint, float8, uuid[], float8[]",
+	  "seq, kind, public, personal" },
+	{ "chain_seal",
+	  "uuid, bigint, bigint, text, bytea, bytea, bytea, bytea", NULL },
 	{ "intent_state", "uuid, int", NULL },
 	{ "record_intent",
 	  "uuid, bigint, uuid, int, text, text, text, text, text, uuid, "

@@ -4,6 +4,7 @@
 #include "ioloop.h"
 #include "llist.h"
 #include "pop3-policy-chain-id.h"
+#include "pop3-policy-checkpoint.h"
 #include "pop3-policy-service-settings.h"
 #include "pop3-policy-writer-private.h"
 
@@ -11,6 +12,8 @@
    one of these is quickly sent again. */
 #define POP3_POLICY_BATCH_MAX_RECORDS 256
 #define POP3_POLICY_BATCH_MAX_BYTES (1024*1024)
+/* So many rows are sealed at once, unless a record has more. */
+#define POP3_POLICY_BATCH_MAX_ROWS 4096
 /* Batches under way at once: the next one is received while the one before it
    is committed. */
 #define POP3_POLICY_BATCHES_MAX 4
@@ -67,6 +70,14 @@ void pop3_policy_batch_committed(struct pop3_policy_batch *batch, bool blind)
 	pop3_policy_batch_finished_event(batch, NULL);
 	writer->head_batch = batch->number;
 	writer->head_seq = batch->last_seq;
+	if (memcmp(writer->head_mac, batch->last_mac,
+		   sizeof(writer->head_mac)) != 0) {
+		memcpy(writer->head_mac, batch->last_mac,
+		       sizeof(writer->head_mac));
+		pop3_policy_checkpoint_head(writer->checkpoint,
+			pop3_policy_chain_id_get(writer->chain),
+			writer->head_seq, writer->head_mac);
+	}
 	writer->retry_msecs = 0;
 	i_zero(&batch->records);
 	pop3_policy_batch_free(&batch);
@@ -165,6 +176,34 @@ static void pop3_policy_writer_refused(struct pop3_policy_writer *writer,
 	pop3_policy_writer_settle(writer, record, POP3_POLICY_RECORD_FAILED);
 }
 
+/* It could be written, but not sealed. No record is at fault. */
+static void pop3_policy_batch_judge_seal(struct pop3_policy_batch *batch)
+{
+	struct pop3_policy_record *record = batch->records.head;
+
+	switch (batch->failure) {
+	case POP3_POLICY_DB_FAILURE_TRANSIENT:
+	case POP3_POLICY_DB_FAILURE_LOCK:
+		pop3_policy_writer_pause(batch->writer);
+		return;
+	case POP3_POLICY_DB_FAILURE_TIMEOUT:
+	case POP3_POLICY_DB_FAILURE_UNKNOWN:
+		if (batch->records.count > 1) {
+			/* fewer at a time */
+			for (; record != NULL; record = record->next)
+				record->single = TRUE;
+			pop3_policy_writer_pause(batch->writer);
+			return;
+		}
+		break;
+	case POP3_POLICY_DB_FAILURE_SCHEMA:
+	case POP3_POLICY_DB_FAILURE_CHAIN:
+	case POP3_POLICY_DB_FAILURE_DATA:
+		break;
+	}
+	pop3_policy_db_fail(batch->writer->db, batch->failure, batch->error);
+}
+
 /* The first of the batches under way that failed: decide what to do. */
 static void pop3_policy_batch_judge(struct pop3_policy_batch *batch)
 {
@@ -173,6 +212,10 @@ static void pop3_policy_batch_judge(struct pop3_policy_batch *batch)
 	enum pop3_policy_db_failure failure = batch->failure;
 	bool alone = batch->records.count == 1;
 
+	if (batch->failed_seal) {
+		pop3_policy_batch_judge_seal(batch);
+		return;
+	}
 	if (record == NULL || failure == POP3_POLICY_DB_FAILURE_SCHEMA) {
 		/* nothing can be written here now: start over */
 		pop3_policy_db_fail(writer->db, failure, batch->error);
@@ -251,6 +294,15 @@ static void pop3_policy_batch_note_failure(struct pop3_policy_batch *batch,
 	batch->error = i_strdup(pop3_policy_db_result_error(result));
 }
 
+void pop3_policy_batch_note_seal_failure(struct pop3_policy_batch *batch,
+	const struct pop3_policy_db_result *result)
+{
+	bool failed = batch->failed;
+
+	pop3_policy_batch_note_failure(batch, NULL, result);
+	batch->failed_seal = batch->failed && !failed;
+}
+
 static void
 pop3_policy_batch_begin_callback(struct pop3_policy_db_result *result,
 				 void *context)
@@ -299,6 +351,8 @@ pop3_policy_batch_takes(const struct pop3_policy_batch *batch,
 		return TRUE;
 	return !record->single && !batch->records.head->single &&
 		batch->records.count < POP3_POLICY_BATCH_MAX_RECORDS &&
+		pop3_policy_batch_rows(batch) + record->seqs <=
+		POP3_POLICY_BATCH_MAX_ROWS &&
 		batch->records.bytes + record->bytes <=
 		POP3_POLICY_BATCH_MAX_BYTES;
 }
@@ -315,10 +369,14 @@ static bool pop3_policy_writer_may_send(struct pop3_policy_writer *writer)
 	if (!writer->urgent &&
 	    writer->queue.count < POP3_POLICY_BATCH_MAX_RECORDS)
 		return FALSE;
-	/* one that may fail takes no others along */
-	if (writer->batches_tail != NULL &&
-	    writer->batches_tail->records.head->single)
-		return FALSE;
+	if (writer->batches_tail != NULL) {
+		/* The next seal follows this one's. One that may fail takes
+		   no others along. */
+		if (!writer->batches_tail->ended ||
+		    writer->batches_tail->failed ||
+		    writer->batches_tail->records.head->single)
+			return FALSE;
+	}
 	return !record->single || writer->batch_count == 0;
 }
 
@@ -368,7 +426,16 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 					pop3_policy_batch_record_callback);
 		seq += record->seqs;
 	}
-	pop3_policy_db_sync(writer->db, pop3_policy_batch_sync_callback,
+	if (pop3_policy_batch_rows(batch) > 0)
+		pop3_policy_batch_send_rows(batch);
+	else
+		pop3_policy_batch_end(batch);
+}
+
+void pop3_policy_batch_end(struct pop3_policy_batch *batch)
+{
+	batch->ended = TRUE;
+	pop3_policy_db_sync(batch->writer->db, pop3_policy_batch_sync_callback,
 			    batch);
 }
 
@@ -385,6 +452,8 @@ void pop3_policy_writer_send(struct pop3_policy_writer *writer)
 		batch->first_seq = (last == NULL ? writer->head_seq :
 				    last->last_seq) + 1;
 		batch->last_seq = batch->first_seq - 1;
+		memcpy(batch->last_mac, last == NULL ? writer->head_mac :
+		       last->last_mac, sizeof(batch->last_mac));
 		DLLIST2_APPEND(&writer->batches_head, &writer->batches_tail,
 			       batch);
 		writer->batch_count++;

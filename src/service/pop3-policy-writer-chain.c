@@ -1,6 +1,8 @@
 /* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
 
 #include "lib.h"
+#include "buffer.h"
+#include "hex-binary.h"
 #include "strnum.h"
 #include "pop3-policy-param.h"
 #include "pop3-policy-chain-id.h"
@@ -14,6 +16,8 @@
 
 struct pop3_policy_chain_head {
 	int64_t batch, seq, epoch;
+	/* of the last row that was sealed; zeros if none was */
+	unsigned char mac[POP3_POLICY_CHAIN_MAC_SIZE];
 };
 
 static int
@@ -42,6 +46,22 @@ pop3_policy_chain_check_parameters(const char *text, const char **error_r)
 	return 0;
 }
 
+static int
+pop3_policy_chain_parse_mac(const char *text,
+			    struct pop3_policy_chain_head *head)
+{
+	buffer_t *mac = t_buffer_create(sizeof(head->mac));
+
+	memset(head->mac, 0, sizeof(head->mac));
+	if (text == NULL)
+		return 0;
+	if (strlen(text) != 2 * sizeof(head->mac) ||
+	    hex_to_binary(text, mac) < 0)
+		return -1;
+	memcpy(head->mac, mac->data, sizeof(head->mac));
+	return 0;
+}
+
 /* Returns 0 if the schema fits, -1 + *error_r if not. */
 static int
 pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
@@ -57,6 +77,8 @@ pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
 	if (batch == NULL || str_to_int64(batch, &head_r->batch) < 0 ||
 	    seq == NULL || str_to_int64(seq, &head_r->seq) < 0 ||
 	    epoch == NULL || str_to_int64(epoch, &head_r->epoch) < 0 ||
+	    pop3_policy_chain_parse_mac(
+		pop3_policy_db_result_get(result, 0, 6), head_r) < 0 ||
 	    schema == NULL || str_to_uint(schema, &version) < 0) {
 		*error_r = "pop3.chain_open() returned no head";
 		return -1;
@@ -92,15 +114,19 @@ pop3_policy_writer_reconcile(struct pop3_policy_writer *writer,
 		/* of a process before this one */
 		writer->head_batch = head->batch;
 		writer->head_seq = head->seq;
+		memcpy(writer->head_mac, head->mac, sizeof(writer->head_mac));
 		writer->head_known = TRUE;
 		return TRUE;
 	}
 	found = writer->head_batch == head->batch &&
-		writer->head_seq == head->seq;
+		writer->head_seq == head->seq &&
+		memcmp(writer->head_mac, head->mac, sizeof(head->mac)) == 0;
 	for (batch = writer->batches_head; batch != NULL && !found;
 	     batch = batch->next) {
 		found = batch->number == head->batch &&
-			batch->last_seq == head->seq;
+			batch->last_seq == head->seq &&
+			memcmp(batch->last_mac, head->mac,
+			       sizeof(head->mac)) == 0;
 	}
 	if (!found)
 		return FALSE;

@@ -2,11 +2,13 @@
 #define POP3_POLICY_WRITER_PRIVATE_H
 
 /* For pop3-policy-writer.c (the queue), pop3-policy-writer-batch.c (sending,
-   and what became of it), pop3-policy-writer-defer.c (what waits for the locks
+   and what became of it), pop3-policy-writer-seal.c (what proves its rows),
+   pop3-policy-writer-defer.c (what waits for the locks
    of others), pop3-policy-writer-chain.c (opening the chain) and
    pop3-policy-writer-user.c (who waits for whose records). */
 
 #include "hash.h"
+#include "pop3-policy-chain-form.h"
 #include "pop3-policy-writer.h"
 
 enum pop3_policy_writer_state {
@@ -28,13 +30,18 @@ struct pop3_policy_batch {
 	struct pop3_policy_batch *prev, *next;
 	struct pop3_policy_writer *writer;
 	int64_t number, first_seq, last_seq;
+	/* of its last row; of the row before it until it is sealed */
+	unsigned char last_mac[POP3_POLICY_CHAIN_MAC_SIZE];
 	struct pop3_policy_record_list records;
 	/* its age is the time since it was sent */
 	struct event *event;
 
+	/* its end was sent, another may be sent behind it */
+	bool ended;
 	/* the first failure in it, and whose statement it was: NULL means
-	   pop3.batch_begin()'s */
+	   pop3.batch_begin()'s, or one of those that seal */
 	bool failed;
+	bool failed_seal;
 	struct pop3_policy_record *failed_record;
 	enum pop3_policy_db_failure failure;
 	char *error;
@@ -53,12 +60,15 @@ struct pop3_policy_writer {
 	const struct pop3_policy_service_settings *set;
 	struct pop3_policy_pool *pool;
 	struct pop3_policy_chain_id *chain;
+	struct pop3_policy_key *key;
+	struct pop3_policy_checkpoint *checkpoint;
 	struct pop3_policy_db *db;
 	enum pop3_policy_writer_state state;
 	struct pop3_policy_db_result *open_result;
 
 	/* last batch known to be durable; meaningless before head_known */
 	int64_t head_batch, head_seq;
+	unsigned char head_mac[POP3_POLICY_CHAIN_MAC_SIZE];
 	bool head_known;
 	/* of this connection: what others still have under way is refused */
 	int64_t epoch;
@@ -109,10 +119,26 @@ void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
 
 /* Send as much as may be sent. */
 void pop3_policy_writer_send(struct pop3_policy_writer *writer);
+/* Send the batch's end. */
+void pop3_policy_batch_end(struct pop3_policy_batch *batch);
+/* One of the statements that seal the batch failed, or may have. */
+void pop3_policy_batch_note_seal_failure(struct pop3_policy_batch *batch,
+	const struct pop3_policy_db_result *result);
 /* The batch is known to be durable. `blind': its answers were lost. */
 void pop3_policy_batch_committed(struct pop3_policy_batch *batch, bool blind);
 /* Back to the queue: nothing that was sent is durable. */
 void pop3_policy_writer_requeue_all(struct pop3_policy_writer *writer);
+
+/* --- pop3-policy-writer-seal.c --- */
+
+/* Number of rows of the chain that it writes. */
+static inline unsigned int
+pop3_policy_batch_rows(const struct pop3_policy_batch *batch)
+{
+	return (unsigned int)(batch->last_seq - batch->first_seq + 1);
+}
+/* Its records were sent: ask for its rows, then seal and end it. */
+void pop3_policy_batch_send_rows(struct pop3_policy_batch *batch);
 
 /* --- pop3-policy-writer-defer.c --- */
 

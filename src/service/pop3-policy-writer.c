@@ -4,6 +4,8 @@
 #include "ioloop.h"
 #include "llist.h"
 #include "pop3-policy-chain-id.h"
+#include "pop3-policy-checkpoint.h"
+#include "pop3-policy-key.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-service-settings.h"
 #include "pop3-policy-writer-private.h"
@@ -20,13 +22,15 @@
 static const enum pop3_policy_stmt writer_stmts[] = {
 	POP3_POLICY_STMT_CHAIN_OPEN,
 	POP3_POLICY_STMT_BATCH_BEGIN,
+	POP3_POLICY_STMT_CHAIN_ROWS,
+	POP3_POLICY_STMT_CHAIN_SEAL,
 	POP3_POLICY_STMT_INTENT_STATE,
 	POP3_POLICY_STMT_RECORD_INTENT,
+	POP3_POLICY_STMT_RECORD_POSTPONED,
 	POP3_POLICY_STMT_RECORD_OUTCOME,
 	POP3_POLICY_STMT_RECORD_ABANDON,
 	POP3_POLICY_STMT_CLAIM_INTENT,
 	POP3_POLICY_STMT_RECORD_REPAIR,
-	POP3_POLICY_STMT_RECORD_POSTPONED,
 	POP3_POLICY_STMT_RECORD_EVENT,
 	POP3_POLICY_STMT_CARRY_OVER,
 	POP3_POLICY_STMT_RECORD_SESSION,
@@ -261,7 +265,8 @@ struct pop3_policy_writer *
 pop3_policy_writer_init(struct event *event_parent,
 			const struct pop3_policy_service_settings *set,
 			struct pop3_policy_pool *pool,
-			struct pop3_policy_chain_id **chain)
+			struct pop3_policy_chain_id **chain,
+			struct pop3_policy_key **key)
 {
 	struct pop3_policy_writer *writer;
 	struct pop3_policy_db_settings db_set;
@@ -272,6 +277,10 @@ pop3_policy_writer_init(struct event *event_parent,
 	writer->pool = pool;
 	writer->chain = *chain;
 	*chain = NULL;
+	writer->key = *key;
+	*key = NULL;
+	writer->checkpoint = pop3_policy_checkpoint_init(writer->event,
+							 set->state_dir);
 	hash_table_create(&writer->users, default_pool, 0, str_hash, strcmp);
 
 	i_zero(&db_set);
@@ -321,6 +330,8 @@ void pop3_policy_writer_deinit(struct pop3_policy_writer **_writer)
 	timeout_remove(&writer->to_retry);
 	pop3_policy_db_result_unref(&writer->open_result);
 	hash_table_destroy(&writer->users);
+	pop3_policy_checkpoint_deinit(&writer->checkpoint);
+	pop3_policy_key_close(&writer->key);
 	pop3_policy_chain_id_close(&writer->chain);
 	event_unref(&writer->event);
 	i_free(writer);

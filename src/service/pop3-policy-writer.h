@@ -7,7 +7,8 @@
    batches: a batch is one transaction that also moves the chain's head, and is
    accepted only where the head is the one before it. So after a lost connection
    the head tells which batches hold, and the others are sent again: each record
-   exactly once.
+   exactly once. Before a batch ends its rows are sealed: what is committed is
+   sealed.
 
    A record that the database refuses is quarantined, and does not block the
    others. While the database is away records are kept in memory. */
@@ -15,15 +16,17 @@
 struct pop3_policy_writer;
 struct pop3_policy_writer_waiter;
 struct pop3_policy_chain_id;
+struct pop3_policy_key;
 struct pop3_policy_pool;
 struct pop3_policy_service_settings;
 
-/* Takes over *chain. */
+/* Takes over *chain and *key. */
 struct pop3_policy_writer *
 pop3_policy_writer_init(struct event *event_parent,
 			const struct pop3_policy_service_settings *set,
 			struct pop3_policy_pool *pool,
-			struct pop3_policy_chain_id **chain);
+			struct pop3_policy_chain_id **chain,
+			struct pop3_policy_key **key);
 /* What was not sent is given up, and said to be. */
 void pop3_policy_writer_deinit(struct pop3_policy_writer **writer);
 

@@ -51,6 +51,8 @@
 \ir functions/pop3.is_plain_event.sql
 \ir functions/pop3.plain_waiting.sql
 \ir functions/pop3.chain_plain.sql
+\ir functions/pop3.chain_rows.sql
+\ir functions/pop3.chain_seal.sql
 \ir functions/pop3.event_time.sql
 \ir functions/pop3.replay_at.sql
 \ir functions/pop3.breaker_count.sql

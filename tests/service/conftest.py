@@ -59,12 +59,15 @@ def make_service(request, postgres):
     yield make
     for host in hosts:
         host.stop()
+    keys = {}
+    for host in hosts:
+        keys.update(host.keys())
     for host in hosts:
         complaints = host.complaints()
         assert not complaints, "\n".join(complaints)
         if host.pg.process is not None and \
            host.value("SELECT to_regclass('pop3.chain')::text"):
-            host.check_chains()
+            host.check_chains(keys)
     for host in hosts:
         host.cleanup()
     for dbname in {host.dbname for host in hosts if host.pg is postgres}:

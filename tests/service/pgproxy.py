@@ -4,6 +4,7 @@
     proxy = Proxy(pg.directory)
     proxy.uri(pg.uri("pop3_service", dbname))
     proxy.hold()        # answers are not passed on any more
+    proxy.hold_ends()   # nor from the end of a transaction on
     proxy.cut()         # all connections are closed; new ones work as before
     proxy.refuse()      # new ones are closed at once; times are in .attempts
     proxy.close()
@@ -21,6 +22,32 @@ import time
 NAME = ".s.PGSQL.5432"
 
 
+class Stream:
+    """What a server sends: messages of a type, a length, and the rest."""
+
+    READY = b"Z"
+
+    def __init__(self):
+        self._rest = b""
+        self._ended = False
+
+    def add(self, data, holding):
+        """What of it is to be passed on: whole messages, when holding up to
+        the end of a transaction."""
+        self._rest += data
+        passed = b""
+        while len(self._rest) >= 5:
+            length = 1 + int.from_bytes(self._rest[1:5], "big")
+            if len(self._rest) < length:
+                break
+            message, self._rest = self._rest[:length], self._rest[length:]
+            if holding and message[:1] == self.READY:
+                self._ended = True
+            if not self._ended:
+                passed += message
+        return passed
+
+
 class Proxy:
     def __init__(self, target_directory):
         self.directory = tempfile.mkdtemp(prefix="pop3-proxy-")
@@ -28,13 +55,14 @@ class Proxy:
         self.target_directory = target_directory
         self.target = os.path.join(target_directory, NAME)
         self.attempts = []
-        self._holding = self._refusing = False
+        self._holding = self._holding_ends = self._refusing = False
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.path.join(self.directory, NAME))
         os.chmod(os.path.join(self.directory, NAME), 0o777)
         self._listener.listen(50)
         self._pairs = {}
+        self._streams = {}
         self._closing = False
         # cut() is carried out by the thread that owns the sockets
         self._cut_wanted = threading.Event()
@@ -49,12 +77,17 @@ class Proxy:
     def hold(self):
         self._holding = True
 
+    def hold_ends(self):
+        """Transactions commit, but it is not told: what comes before their
+        ends is passed on, and nothing after the first."""
+        self._holding_ends = True
+
     def cut(self):
         self._cut_done.clear()
         self._cut_wanted.set()
         if not self._cut_done.wait(20):
             raise RuntimeError("the proxy hangs")
-        self._holding = False
+        self._holding = self._holding_ends = False
 
     def refuse(self, refusing=True):
         self._refusing = refusing
@@ -96,6 +129,7 @@ class Proxy:
             return
         self._pairs[client] = (server, True)
         self._pairs[server] = (client, False)
+        self._streams[server] = Stream()
         self._selector.register(client, selectors.EVENT_READ)
         self._selector.register(server, selectors.EVENT_READ)
 
@@ -105,6 +139,7 @@ class Proxy:
         peer, _ = self._pairs.pop(sock)
         for one in (sock, peer):
             self._pairs.pop(one, None)
+            self._streams.pop(one, None)
             with contextlib.suppress(KeyError):
                 self._selector.unregister(one)
             one.close()
@@ -112,10 +147,12 @@ class Proxy:
     def _pass_on(self, sock):
         peer, from_client = self._pairs[sock]
         try:
-            data = sock.recv(65536)
+            data = received = sock.recv(65536)
+            if not from_client:
+                data = self._streams[sock].add(data, self._holding_ends)
             if data and (from_client or not self._holding):
                 peer.sendall(data)
         except OSError:
-            data = b""
-        if not data:
+            received = b""
+        if not received:
             self._drop(sock)

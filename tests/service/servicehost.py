@@ -11,6 +11,7 @@ of the service's socket.
 
 import contextlib
 import ctypes
+import glob
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import tempfile
 import time
 import uuid
 
+import seals
 from dovecot_files import (
     ASAN, TOP, built, dialect, install, program, write_script)
 
@@ -252,6 +254,8 @@ class ServiceHost:
         self.extra = extra
         self.log_debug = log_debug
         self.process = None
+        # sealed rows were altered by the test
+        self.altered = False
         # a service that the master starts while it is being killed itself
         self.expected = [r"net_connect_unix\(.*Connection refused"]
         # the call at the start may be under way when a test ends PostgreSQL
@@ -410,6 +414,8 @@ class ServiceHost:
     # --- database ---
 
     def sql(self, query, args=None):
+        if "pop3_test.age(" in query:
+            self.altered = True
         return self.pg.query(query, args, dbname=self.dbname)
 
     def value(self, query, args=None):
@@ -432,14 +438,16 @@ class ServiceHost:
             "SELECT count(*) FROM pop3.session WHERE username = %s",
             (user,)) == count, "%d sessions" % count)
 
-    def check_chains(self):
+    def check_chains(self, keys):
         """No gap and no duplicate in any chain: each number up to the head is
-        one row."""
+        one row; and all of them are sealed."""
         bad = self.sql("""
             WITH rows AS (
                 SELECT chain_id, seq FROM pop3.audit WHERE seq IS NOT NULL
                 UNION ALL
                 SELECT chain_id, seq FROM pop3.session WHERE seq IS NOT NULL
+                UNION ALL
+                SELECT chain_id, seq FROM pop3.session_lost
             ), chains AS (
                 SELECT c.chain_id, c.last_seq, count(r.seq) AS rows,
                        count(DISTINCT r.seq) AS numbers,
@@ -452,3 +460,15 @@ class ServiceHost:
                 OR last <> last_seq""")
         if bad:
             raise Failure("chains with gaps or duplicates: %s" % bad)
+        if self.altered:
+            return
+        with contextlib.closing(
+                self.pg.connect(dbname=self.dbname)) as connection:
+            seals.check(connection, keys)
+
+    def keys(self):
+        """{id: key} of all that seal on this host."""
+        found = {}
+        for path in glob.glob(self.path("**", "audit.key"), recursive=True):
+            found.update(seals.read_keys(path))
+        return found

@@ -321,7 +321,7 @@ def test_an_answer_that_was_lost(postgres, make_service, new_session):
             wait_until(lambda: service.value(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted"),
                 "the notice to wait")
-            proxy.hold()
+            proxy.hold_ends()
         service.wait_audit(USER, ["notice"])
         proxy.cut()
         thread.join()
