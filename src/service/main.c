@@ -11,6 +11,7 @@
 #include "pop3-policy-admin.h"
 #include "pop3-policy-chain-id.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-clock-check.h"
 #include "pop3-policy-compat.h"
 #include "pop3-policy-imap-use.h"
 #include "pop3-policy-key.h"
@@ -131,6 +132,7 @@ static void pop3_policy_init(void)
 	service->limits = pop3_policy_limits_init();
 	service->states = pop3_policy_state_cache_init(
 		service->set.offline_users, service->set.offline_time);
+	service->clock = pop3_policy_clock_check_init(service->event);
 	service->policies = pop3_policy_cache_init(service->event,
 						   &service->set,
 						   service->pool);
@@ -187,6 +189,7 @@ static void pop3_policy_deinit(void)
 	pop3_policy_state_cache_deinit(&service->states);
 	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_limits_deinit(&service->limits);
+	pop3_policy_clock_check_deinit(&service->clock);
 	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);
 	pop3_policy_polls_deinit(&service->polls);

@@ -7,6 +7,8 @@
 #include "array.h"
 #include "str.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-clock-check.h"
+#include "pop3-policy-compat.h"
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
@@ -208,8 +210,36 @@ static void pop3_policy_intent_ask_state(struct pop3_policy_request *request,
 	pop3_policy_request_write(request, record, callback);
 }
 
+/* Something is to be removed because its time has come. */
+static bool pop3_policy_intent_is_timed(struct pop3_policy_request *request)
+{
+	const struct pop3_policy_wire_line *item;
+	const char *action, *reason;
+	unsigned int i;
+
+	for (i = 0; i < request->message->item_count; i++) {
+		item = &request->message->items[i];
+		action = pop3_policy_wire_get_str(item, "action");
+		reason = pop3_policy_wire_get_str(item, "reason");
+		if (str_begins_with(reason, "expired-") ||
+		    (strcmp(reason, "mass-delete") == 0 &&
+		     strcmp(action, "hide") != 0))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static void pop3_policy_intent_ready(struct pop3_policy_request *request)
 {
+	struct pop3_policy_intent *intent = request->context;
+
+	if (pop3_policy_intent_is_timed(request) &&
+	    !pop3_policy_clock_is_right(request->service->clock)) {
+		pop3_policy_record_free(&intent->record);
+		pop3_policy_request_fail(request, "stale",
+			"the clocks cannot be trusted");
+		return;
+	}
 	if (!pop3_policy_wire_get_flag(&request->message->head, "repeat")) {
 		pop3_policy_intent_write(request);
 		return;

@@ -14,6 +14,7 @@
 #include "str.h"
 #include "strnum.h"
 #include "pop3-policy-client.h"
+#include "pop3-policy-clock-check.h"
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-effective.h"
 #include "pop3-policy-imap-use.h"
@@ -153,6 +154,8 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	pop3_policy_user_policy_write(fields, login->version, &login->policy);
 	reply.policy = str_c(fields);
 	reply.state = result;
+	pop3_policy_clock_check_database(request->service->clock, login->now);
+	reply.no_time = !pop3_policy_clock_is_right(request->service->clock);
 	reply.retrieved = pop3_policy_num(&login->policy,
 			POP3_POLICY_PARAM_VIEW_LIMIT) >= 0 ||
 		pop3_policy_num(&login->policy,
