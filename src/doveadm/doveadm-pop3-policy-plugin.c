@@ -22,6 +22,8 @@ static struct doveadm_cmd_ver2 *const commands[] = {
 	&doveadm_pop3_policy_cmd_resume,
 	&doveadm_pop3_policy_cmd_confirm,
 	&doveadm_pop3_policy_cmd_breaker,
+	&doveadm_pop3_policy_cmd_verify,
+	&doveadm_pop3_policy_cmd_rotate_key,
 	&doveadm_pop3_policy_cmd_schema,
 	/* the longer names first */
 	&doveadm_pop3_policy_cmd_convert,

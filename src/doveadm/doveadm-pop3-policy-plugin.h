@@ -22,6 +22,8 @@ extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_pause;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_resume;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_confirm;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_breaker;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_verify;
+extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_rotate_key;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_schema;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_uninstall;
 extern struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_convert;

@@ -329,9 +329,11 @@ class DovecotFiles:
         plugin = "lib20_pop3_policy_plugin.so"
         install(self._artifact("src/plugin", moduledir, plugin),
                 self.path("modules", plugin))
-        install(self._artifact(
-            "src/service", dovecot_variable("dovecot_pkglibexecdir"),
-            "pop3-policy"), self.path("libexec", "pop3-policy"))
+        for directory, name in (("src/service", "pop3-policy"),
+                                ("src/verify", "pop3-policy-verify")):
+            install(self._artifact(
+                directory, dovecot_variable("dovecot_pkglibexecdir"), name),
+                self.path("libexec", name))
         for template in glob.glob(os.path.join(TOP, "notices", "*.txt")):
             target = self.path("notices", os.path.basename(template))
             if not os.path.exists(target):
