@@ -18,6 +18,7 @@
 #include "pop3-policy-limits.h"
 #include "pop3-policy-maintain.h"
 #include "pop3-policy-order.h"
+#include "pop3-policy-plain.h"
 #include "pop3-policy-policy-cache.h"
 #include "pop3-policy-polls.h"
 #include "pop3-policy-pool.h"
@@ -129,6 +130,7 @@ static void pop3_policy_init(void)
 						      service->pool);
 	service->usage = pop3_policy_usage_init(service->writer, service->pool,
 						service->set.poll_interval);
+	service->plain = pop3_policy_plain_init(service->writer, service->pool);
 	service->limits = pop3_policy_limits_init();
 	service->states = pop3_policy_state_cache_init(
 		service->set.offline_users, service->set.offline_time);
@@ -190,6 +192,7 @@ static void pop3_policy_deinit(void)
 	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_clock_check_deinit(&service->clock);
+	pop3_policy_plain_deinit(&service->plain);
 	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);
 	pop3_policy_polls_deinit(&service->polls);

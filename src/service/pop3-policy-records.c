@@ -43,6 +43,10 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 		.awaited = TRUE },
 	[POP3_POLICY_RECORD_QUARANTINE] = {
 		.stmt = POP3_POLICY_STMT_RECORD_QUARANTINE, .chained = TRUE },
+	/* where it fails the rows are still there, and are seen again */
+	[POP3_POLICY_RECORD_CHAIN_PLAIN] = {
+		.stmt = POP3_POLICY_STMT_CHAIN_PLAIN, .chained = TRUE,
+		.awaited = TRUE },
 };
 
 const struct pop3_policy_record_info *

@@ -12,6 +12,7 @@ struct pop3_policy_service {
 	struct pop3_policy_polls *polls;
 	struct pop3_policy_imap_use *imap_use;
 	struct pop3_policy_usage *usage;
+	struct pop3_policy_plain *plain;
 	struct pop3_policy_limits *limits;
 	struct pop3_policy_cache *policies;
 	struct pop3_policy_state_cache *states;

@@ -16,6 +16,7 @@ enum pop3_policy_stmt {
 	POP3_POLICY_STMT_POLICY_VERSION,
 	POP3_POLICY_STMT_NOTICES,
 	POP3_POLICY_STMT_NOTICE_DUE,
+	POP3_POLICY_STMT_PLAIN_WAITING,
 	/* on the readers' connections, too: they write, but take no sequence
 	   number, and nothing has to be written before or after them */
 	POP3_POLICY_STMT_ACCEPT_LOGIN,
@@ -40,6 +41,7 @@ enum pop3_policy_stmt {
 	POP3_POLICY_STMT_RECORD_USAGE,
 	POP3_POLICY_STMT_TAKE_NOTICE,
 	POP3_POLICY_STMT_RECORD_QUARANTINE,
+	POP3_POLICY_STMT_CHAIN_PLAIN,
 	/* upkeep */
 	POP3_POLICY_STMT_MAINTAIN,
 	/* policies */

@@ -8,6 +8,7 @@
 #include "pop3-policy-chain-id.h"
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-key.h"
+#include "pop3-policy-plain.h"
 #include "pop3-policy-record-session.h"
 #include "pop3-policy-seal.h"
 #include "pop3-policy-writer-private.h"
@@ -185,6 +186,9 @@ void pop3_policy_batch_send_rows(struct pop3_policy_batch *batch)
 
 	for (record = batch->records.head; record != NULL;
 	     record = record->next) {
+		/* at most one of them is under way */
+		if (pop3_policy_plain_from(record) != NULL)
+			params[3] = pop3_policy_plain_from(record);
 		if (pop3_policy_record_session_key(record, &id, &time)) {
 			pop3_policy_array_add_text(sessions, id);
 			pop3_policy_array_add_text(started, time);

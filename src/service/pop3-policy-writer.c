@@ -39,6 +39,7 @@ static const enum pop3_policy_stmt writer_stmts[] = {
 	POP3_POLICY_STMT_RECORD_USAGE,
 	POP3_POLICY_STMT_TAKE_NOTICE,
 	POP3_POLICY_STMT_RECORD_QUARANTINE,
+	POP3_POLICY_STMT_CHAIN_PLAIN,
 };
 
 /* --- lists --- */
