@@ -294,14 +294,14 @@ def breaker(site):
             " ".join(name), code))
         shown("", error if name[0] == "expire" else out, 3)
     print("\n- messages left: %d" % site.left())
-    for line in wait_until(lambda: site.host.errors(offset)):
-        print("    " + line)
     user = site.due[-1]
     before = len(site.host.imap_uids(user))
     with site.host.pop3(user):
         pass
     print("- a login of one of them removes %d" % (
         before - len(site.host.imap_uids(user))))
+    for line in wait_until(lambda: site.host.errors(offset)):
+        print("    " + line)
     site.run("pop3-policy", "confirm")
     code, out, error = site.run("pop3-policy", "expire", "-A")
     print("- after `confirm`, `expire -A`: exit code %d, messages left: %d" % (
