@@ -11,6 +11,7 @@
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-request.h"
 #include "pop3-policy-service.h"
+#include "pop3-policy-state-cache.h"
 
 #define POP3_POLICY_CALL_MAX_CALLER 200
 
@@ -55,6 +56,17 @@ pop3_policy_call_reply(struct pop3_policy_request *request,
 	pop3_policy_request_reply(request, reply);
 }
 
+/* What was restored is in the view, also while the database is away. */
+static void pop3_policy_call_forget(struct pop3_policy_request *request)
+{
+	const struct pop3_policy_wire_line *head = &request->message->head;
+	const char *name = pop3_policy_wire_get_str(head, "name");
+	const char *user = pop3_policy_wire_get_str(head, "a1");
+
+	if (null_strcmp(name, "restore") == 0 && user != NULL)
+		pop3_policy_state_cache_forget(request->service->states, user);
+}
+
 static void
 pop3_policy_call_finished(const struct pop3_policy_db_result *result,
 			  const char *error, void *context)
@@ -65,9 +77,10 @@ pop3_policy_call_finished(const struct pop3_policy_db_result *result,
 	request->context = NULL;
 	if (result == NULL)
 		pop3_policy_request_fail(request, "temp", error);
-	else if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_OK)
+	else if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_OK) {
+		pop3_policy_call_forget(request);
 		pop3_policy_call_reply(request, result);
-	else if (pop3_policy_db_result_is_refused(result)) {
+	} else if (pop3_policy_db_result_is_refused(result)) {
 		pop3_policy_request_fail(request, "invalid",
 			pop3_policy_db_result_message(result));
 	} else if (pop3_policy_db_result_is_denied(result)) {

@@ -361,20 +361,32 @@ pop3_policy_intent_record(struct pop3_policy_request *request,
 	return record;
 }
 
-/* The database cannot be asked. What was sent there may be durable, and is not
-   taken back. */
+/* The database cannot be asked, or not in time. What was sent there may be
+   durable, and is not taken back. */
 static bool pop3_policy_intent_fallback(struct pop3_policy_request *request,
-					const char *error ATTR_UNUSED)
+					const char *error)
 {
 	struct pop3_policy_intent *intent = request->context;
+	struct pop3_policy_service *service = request->service;
 
-	if (intent->record == NULL || pop3_policy_pool_is_ready(
-						request->service->pool) ||
-	    pop3_policy_wire_get_flag(&request->message->head, "repeat"))
+	if (pop3_policy_wire_get_flag(&request->message->head, "repeat"))
 		return FALSE;
-	pop3_policy_record_free(&intent->record);
+	if (intent->record != NULL) {
+		if (pop3_policy_pool_is_ready(service->pool))
+			return FALSE;
+		pop3_policy_record_free(&intent->record);
+	} else {
+		/* it waits behind others */
+		if (request->record == NULL ||
+		    !pop3_policy_writer_can_forget(service->writer,
+						   request->record))
+			return FALSE;
+		pop3_policy_writer_forget(service->writer, &request->record);
+		pop3_policy_intent_over(request);
+	}
 	pop3_policy_request_on_fail(request, NULL);
-	pop3_policy_intent_postpone(request, intent->user, intent->session);
+	pop3_policy_intent_postpone(request, intent->user, intent->session,
+				    error);
 	return TRUE;
 }
 
@@ -414,13 +426,14 @@ void pop3_policy_request_intent(struct pop3_policy_request *request)
 	    pop3_policy_state_cache_is_used(request->service->states)) {
 		if (strcmp(postpone, "must") == 0) {
 			pop3_policy_intent_postpone(request, intent->user,
-						    intent->session);
+				intent->session, "the session is offline");
 			return;
 		}
 		pop3_policy_request_on_fail(request,
 					    pop3_policy_intent_fallback);
 		if (pop3_policy_pool_is_away(request->service->pool) &&
-		    pop3_policy_intent_fallback(request, "away"))
+		    pop3_policy_intent_fallback(request,
+					"the database cannot be reached"))
 			return;
 	}
 	pop3_policy_request_when_ready(request, pop3_policy_intent_ready);

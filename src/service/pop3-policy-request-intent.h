@@ -16,8 +16,9 @@ pop3_policy_intent_record(struct pop3_policy_request *request,
 			  const char **error_r);
 
 /* Postpone the removals of a request that is valid, and answer it. user and
-   session are allocated from the request's pool. */
+   session are allocated from the request's pool; why is for the log. */
 void pop3_policy_intent_postpone(struct pop3_policy_request *request,
-				 const char *user, const char *session);
+				 const char *user, const char *session,
+				 const char *why);
 
 #endif

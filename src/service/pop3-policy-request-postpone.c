@@ -56,7 +56,8 @@ static void pop3_policy_postpone_done(bool ok, void *context)
 }
 
 void pop3_policy_intent_postpone(struct pop3_policy_request *request,
-				 const char *user, const char *session)
+				 const char *user, const char *session,
+				 const char *why)
 {
 	struct pop3_policy_postpone *postpone;
 	struct pop3_policy_record *record;
@@ -65,6 +66,7 @@ void pop3_policy_intent_postpone(struct pop3_policy_request *request,
 	record = pop3_policy_intent_record(request,
 		POP3_POLICY_RECORD_POSTPONED, &error);
 	i_assert(record != NULL);
+	event_add_str(request->event, "offline", why);
 	postpone = p_new(request->pool, struct pop3_policy_postpone, 1);
 	postpone->request = request;
 	postpone->service = request->service;

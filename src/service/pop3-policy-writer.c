@@ -210,6 +210,13 @@ void pop3_policy_writer_add_awaited(struct pop3_policy_writer *writer,
 	pop3_policy_writer_flush(writer);
 }
 
+bool pop3_policy_writer_can_forget(const struct pop3_policy_writer *writer,
+				   const struct pop3_policy_record *record)
+{
+	return record->deferred ||
+		(record->batch == NULL && !writer->failing);
+}
+
 void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record **_record)
 {
@@ -220,7 +227,7 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 	record->context = NULL;
 	/* Once sent it cannot be taken back. If it turns out not to be
 	   durable, it is dropped before it is sent again. */
-	if (record->deferred || (record->batch == NULL && !writer->failing)) {
+	if (pop3_policy_writer_can_forget(writer, record)) {
 		pop3_policy_record_list_remove(record->deferred ?
 					       &writer->deferred :
 					       &writer->queue, record);

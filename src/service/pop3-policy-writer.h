@@ -50,6 +50,10 @@ void pop3_policy_writer_add_durable(struct pop3_policy_writer *writer,
 /* The one who waited is gone. If the record was not sent, it will not be. */
 void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record **record);
+/* TRUE if the record is certainly not durable, and will not be once it is
+   forgotten. */
+bool pop3_policy_writer_can_forget(const struct pop3_policy_writer *writer,
+				   const struct pop3_policy_record *record);
 /* Send what is queued now. */
 void pop3_policy_writer_flush(struct pop3_policy_writer *writer);
 /* TRUE if everything is durable. */

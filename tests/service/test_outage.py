@@ -438,3 +438,103 @@ def test_locked_user_does_not_hold_up_others(service, client, new_session):
         "ORDER BY seq", (USER,))]
     assert uids == list(range(1, 11))
     assert service.value("SELECT count(*) FROM pop3.quarantine") == 0
+
+
+def postpone(client, user, session, version, uids, how, no=1):
+    return client.intent(user, session, version, uids, no=no, postpone=how)
+
+
+def test_intent_is_postponed(own_service, own_postgres, new_session):
+    """Not without the client's consent; each is recorded once."""
+    service = own_service
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    time.sleep(1.1)
+    with pytest.raises(Fail) as fail:
+        client.intent(USER, session, login["version"], [1])
+    assert fail.value.code == "temp"
+    for no, how in enumerate(["may", "must"], 2):
+        reply = postpone(client, USER, session, login["version"], [no], how,
+                         no)
+        assert reply["offline"] == "1" and "lease" not in reply
+    # the second UPDATE failed after all
+    client.outcome(USER, session, "failed", 3)
+    (drop,) = client.login(USER, new_session()).items_of("maildrop")
+    assert drop["hidden"] == drop["postponed"] == "2"
+    own_postgres.start()
+    wait_until(lambda: service.log_contains("used again"), "the database")
+    login = client.login(USER, new_session())
+    (drop,) = login.items_of("maildrop")
+    assert drop["hidden"] == drop["postponed"] == "2"
+    assert [(item["uid"], item["reason"])
+            for item in login.items_of("postponed")] == [("2", "dele")]
+    assert service.audit(USER) == [
+        ("postponed", 2, "dele"), ("postponed", 3, "dele"),
+        ("released", None, None)]
+
+
+def test_session_that_is_offline_stays_so(client, service, new_session):
+    """Whether the database is back or not."""
+    session = new_session()
+    login = client.login(USER, session)
+    reply = postpone(client, USER, session, login["version"], [1], "must")
+    assert reply["offline"] == "1"
+    client.outcome(USER, session, "failed")
+    service.wait_audit(USER, ["postponed", "released"])
+
+
+def test_intents_behind_one_that_hangs(own_service, own_postgres,
+                                       new_session):
+    """What was sent is not known to be durable, what was not is postponed."""
+    service = own_service
+    service.expect("no answer from the database", AWAY)
+    clients = [(service.client(), new_session()) for _ in range(5)]
+    logins = [client.login(USER, session) for client, session in clients]
+    own_postgres.pause()
+    sent = []
+    for uid, ((client, session), login) in enumerate(
+            zip(clients, logins), 1):
+        sent.append(client.send("INTENT", [("message", {
+            "uid": uid, "guid": "%032x" % uid, "size": 1,
+            "action": "expunge", "reason": "dele"})], user=USER,
+            session=session, no=1, version=login["version"], guid="1" * 32,
+            uidvalidity=1, postpone="may"))
+        time.sleep(0.1)
+    answers = []
+    for (client, _), number in zip(clients, sent):
+        try:
+            answers.append(client.receive(number)["offline"])
+        except Fail as fail:
+            answers.append(fail.code)
+    assert answers == ["temp"] + ["1"] * 4
+    own_postgres.resume()
+    service.wait_audit(USER, ["intent"] + ["postponed"] * 4)
+    assert [uid for _, uid, _ in service.audit(USER)] == [1, 2, 3, 4, 5]
+
+
+def test_offline_may_be_switched_off(make_service, proxy, postgres,
+                                     new_session):
+    dbname = "never%d" % time.monotonic_ns()
+    postgres.create_database(dbname, "template_pop3")
+    service = make_service(pg=postgres, dbname=dbname, settings={
+        "connect": proxy.uri(postgres.uri("pop3_service", dbname)),
+        "offline_time": "0 s"})
+    service.expect(AWAY)
+    client = service.client()
+    session = new_session()
+    login = client.login(USER, session)
+    proxy.refuse()
+    service.wait_log(AWAY)
+    with pytest.raises(Fail) as fail:
+        client.login(USER, new_session())
+    assert fail.value.code == "temp"
+    for how in ("may", "must"):
+        with pytest.raises(Fail) as fail:
+            postpone(client, USER, session, login["version"], [1], how)
+        assert fail.value.code == "temp"
+    proxy.refuse(False)
+    wait_until(lambda: service.log_contains("used again"), "the database")
