@@ -11,6 +11,7 @@ SERVICE = {
     "policy_generation", "policy_changes", "policy_users",
     "maildrop_state", "tracked",
     "plain_waiting", "chain_plain",
+    "chain_rows", "chain_seal",
     "intent_state", "chain_open", "batch_begin", "replay_at", "record_intent",
     "record_postponed",
     "record_outcome", "record_abandon", "claim_intent", "record_repair",
