@@ -7,6 +7,8 @@
 #include "pop3-policy-pool.h"
 #include "pop3-policy-user-policy.h"
 
+#include <ctype.h>
+
 /* Users whose own rows are kept. */
 #define POP3_POLICY_CACHE_MAX_USERS 100000
 
