@@ -180,12 +180,20 @@ static void
 get_ids(struct log_input *input, struct pop3_policy_log_entry *entry)
 {
 	unsigned int i, count, runs = get_count(input, 12);
-	uint64_t *ids, start, total = 0, max = POP3_POLICY_LOG_MAX_BODY / 8;
+	uint64_t *ids, start, next = 0, total = 0;
+	uint64_t max = POP3_POLICY_LOG_MAX_BODY / 8;
 	struct log_input counting = *input;
 
 	for (i = 0; i < runs; i++) {
-		(void)get_num(&counting, 8);
-		total += get_num(&counting, 4);
+		start = get_num(&counting, 8);
+		count = (unsigned int)get_num(&counting, 4);
+		/* ascending, each of them once */
+		if (count == 0 || start < next || start > UINT64_MAX - count) {
+			input->failed = TRUE;
+			return;
+		}
+		next = start + count;
+		total += count;
 	}
 	if (total > max) {
 		input->failed = TRUE;

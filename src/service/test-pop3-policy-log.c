@@ -3,6 +3,7 @@
 #include "lib.h"
 #include "array.h"
 #include "buffer.h"
+#include "crc32.h"
 #include "ioloop.h"
 #include "str.h"
 #include "unlink-directory.h"
@@ -145,6 +146,47 @@ static void test_log_format(void)
 			i_free(copy);
 		}
 	}
+	test_end();
+}
+
+/* An entry with ids 1, 2 and 5 whose runs are put in the place of its own. */
+static int decode_runs(uint64_t start1, uint32_t count1, uint64_t start2,
+		       uint32_t count2)
+{
+	static const uint64_t ids[] = { 1, 2, 5 };
+	struct pop3_policy_log_entry entry, parsed;
+	buffer_t *buf = t_buffer_create(128);
+	unsigned char *data;
+	size_t size;
+
+	i_zero(&entry);
+	entry.type = POP3_POLICY_LOG_DONE;
+	entry.ids = ids;
+	entry.id_count = N_ELEMENTS(ids);
+	pop3_policy_log_encode(buf, &entry);
+	data = buffer_get_modifiable_data(buf, &size);
+	cpu64_to_be_unaligned(start1, data + size - 24);
+	cpu32_to_be_unaligned(count1, data + size - 16);
+	cpu64_to_be_unaligned(start2, data + size - 12);
+	cpu32_to_be_unaligned(count2, data + size - 4);
+	cpu32_to_be_unaligned(crc32_data_more(crc32_data(data + 4, 4),
+		data + POP3_POLICY_LOG_ENTRY_HEADER,
+		size - POP3_POLICY_LOG_ENTRY_HEADER), data + 8);
+	return pop3_policy_log_decode(data, size, &parsed, &size);
+}
+
+static void test_log_ids(void)
+{
+	test_begin("log: ids ascend");
+	test_assert(decode_runs(1, 2, 5, 1) == 1);
+	test_assert(decode_runs(1, 4, 5, 1) == 1);
+	test_assert(decode_runs(1, 5, 5, 1) == -1);
+	test_assert(decode_runs(5, 1, 1, 2) == -1);
+	test_assert(decode_runs(1, 0, 5, 1) == -1);
+	test_assert(decode_runs(1, 1, 5, 0) == -1);
+	test_assert(decode_runs(1, 1, UINT64_MAX - 1, 1) == 1);
+	test_assert(decode_runs(1, 1, UINT64_MAX - 1, 2) == -1);
+	test_assert(decode_runs(1, 1, 5, UINT32_MAX) == -1);
 	test_end();
 }
 
@@ -685,6 +727,7 @@ int main(void)
 {
 	static void (*const test_functions[])(void) = {
 		test_log_format,
+		test_log_ids,
 		test_log_cut,
 		test_log_flip,
 		test_log_segments,
