@@ -124,6 +124,24 @@ AC_DEFUN([POP3_POLICY_FLAGS],[
 		CFLAGS="$old_CFLAGS $sanitize -U_FORTIFY_SOURCE -g -O1"
 		LDFLAGS="$LDFLAGS $sanitize"
 	])
+	dnl All of our code tells libFuzzer which ways it goes; what is fuzzed is
+	dnl linked with it (tests/fuzz).
+	AC_ARG_ENABLE([fuzzing],
+		[AS_HELP_STRING([--enable-fuzzing], [build for fuzzing, with sanitizers; needs clang (default: no)])],
+		[], [enable_fuzzing=no])
+	AS_IF([test "x$enable_fuzzing" = xyes], [
+		sanitize="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+		AC_MSG_CHECKING([whether $CC takes $sanitize])
+		old_CFLAGS="$CFLAGS"
+		CFLAGS="$CFLAGS $sanitize"
+		AC_LINK_IFELSE([AC_LANG_PROGRAM([])], [AC_MSG_RESULT([yes])],
+			[AC_MSG_RESULT([no])
+			 AC_MSG_ERROR([$CC has no libFuzzer: configure CC=clang (Debian: apt-get install clang libclang-rt-dev)])])
+		CFLAGS="$old_CFLAGS $sanitize -U_FORTIFY_SOURCE -g -O1"
+		LDFLAGS="$LDFLAGS $sanitize"
+	])
+	AM_CONDITIONAL([FUZZING], [test "x$enable_fuzzing" = xyes])
+
 	dnl DC_DOVECOT asks for the C standard of Dovecot's own sources.
 	CFLAGS=`echo "$CFLAGS $warnings" | $SED 's/-std=gnu99/-std=gnu11/g'`
 

@@ -161,6 +161,20 @@ def unit(build, **environment):
     return run
 
 
+def fuzz(build):
+    """A stage that feeds the corpora to the harnesses of tests/fuzz, and some
+    seconds of what libFuzzer makes of them. Counts harnesses."""
+    def run(stage):
+        status = stage.run("make", "-C", "tests/fuzz", "check-fuzz",
+                           cwd=build.directory)
+        with open(stage.logname, errors="replace") as log:
+            text = log.read()
+        stage.add(len(re.findall(r"^fuzz-\w+: \d+ inputs", text, re.M)),
+                  len(re.findall(r"^fuzz-\w+: FAILED", text, re.M)), 0)
+        return status == 0 and stage.counts[0] > 0
+    return run
+
+
 def pytest(build, *directories, asan=False, parallel=True, ignore=()):
     """A stage that runs pytest on directories below tests/, but for some
     files."""
@@ -281,7 +295,7 @@ def main():
     # which takes hours for transcripts of megabytes.
     os.environ.pop("CI", None)
     os.environ.pop("BUILD_NUMBER", None)
-    gcc, clang = tree("gcc"), tree("clang")
+    gcc, clang = tree("gcc"), tree("clang", "--enable-fuzzing")
     asan = tree("gcc", "--enable-asan")
     stages = [
         Stage("build with gcc", gcc),
@@ -293,6 +307,7 @@ def main():
         Stage("tree", pytest(gcc, "tree", parallel=False)),
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
+        Stage("fuzzing", fuzz(clang)),
         Stage("SQL tests", pytest(gcc, "sql")),
         Stage("service tests with sanitizers", pytest(
             asan, "service", asan=True)),

@@ -155,7 +155,8 @@ int pop3_policy_value_parse_canonical(pool_t pool,
 				      struct pop3_policy_value *value_r,
 				      const char **error_r);
 /* As a person reads it: "14 days", "36 hours", "500 MB"..., such that
-   pop3_policy_value_parse() reads it back. Data stack. */
+   pop3_policy_value_parse() reads it back, but for spaces around the name of a
+   mailbox. Data stack. */
 const char *
 pop3_policy_value_human(enum pop3_policy_param param,
 			const struct pop3_policy_value *value);
