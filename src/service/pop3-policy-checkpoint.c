@@ -13,6 +13,7 @@
 
 #define POP3_POLICY_CHECKPOINT_SECS 60
 #define POP3_POLICY_CHECKPOINT_ROWS 1000
+#define POP3_POLICY_CHECKPOINT_MAX_LINE 128
 
 struct pop3_policy_checkpoint {
 	struct event *event;
@@ -41,24 +42,36 @@ pop3_policy_checkpoint_init(struct event *event_parent, const char *dir)
 	return checkpoint;
 }
 
-/* One write, so that a line is there or is not, but for a full disk. What such a
-   disk cut off is not taken for a line, since the next one begins on a line of
-   its own. */
+/* Take away what is behind the last whole line: a full disk cut it off. */
+static int pop3_policy_checkpoint_mend(int fd)
+{
+	char tail[POP3_POLICY_CHECKPOINT_MAX_LINE];
+	off_t size = lseek(fd, 0, SEEK_END);
+	ssize_t len, keep;
+
+	if (size <= 0)
+		return (int)size;
+	len = pread(fd, tail, sizeof(tail),
+		    size - I_MIN(size, (off_t)sizeof(tail)));
+	if (len <= 0)
+		return -1;
+	keep = len;
+	while (keep > 0 && tail[keep - 1] != '\n')
+		keep--;
+	return keep == len ? 0 : ftruncate(fd, size - (len - keep));
+}
+
 static int
-pop3_policy_checkpoint_append(const char *path, string_t *line)
+pop3_policy_checkpoint_append(const char *path, const string_t *line)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	off_t end;
-	char last;
-	int ret = -1;
+	int ret;
 
 	if (fd == -1)
 		return -1;
-	end = lseek(fd, 0, SEEK_END);
-	if (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n')
-		str_insert(line, 0, "\n");
-	if (end >= 0 && write_full(fd, str_data(line), str_len(line)) == 0)
-		ret = 0;
+	ret = pop3_policy_checkpoint_mend(fd);
+	if (ret == 0)
+		ret = write_full(fd, str_data(line), str_len(line));
 	i_close_fd(&fd);
 	return ret;
 }
