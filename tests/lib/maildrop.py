@@ -194,6 +194,16 @@ class Maildrop:
         self.wait_idle()
         self._unsettled = False
 
+    def settle_when_accepted(self, timeout=30):
+        """The same, as soon as logins of anybody are accepted."""
+        def attempt():
+            try:
+                self.settle()
+            except poplib.error_proto:
+                return False
+            return True
+        wait_until(attempt, timeout, "a login that is accepted")
+
     def _settle_if_needed(self):
         if self._unsettled:
             self.settle()

@@ -186,8 +186,8 @@ def test_intent_that_timed_out_is_abandoned(own_service, own_postgres,
 
 
 def test_writer_killed_again_and_again(service, new_session):
-    """Under load, with a killer that does not sleep."""
-    service.expect(AWAY)
+    """Under load, with a killer that hardly sleeps."""
+    service.expect(AWAY, "requests failed since")
     stop = threading.Event()
 
     def killer():
@@ -195,7 +195,7 @@ def test_writer_killed_again_and_again(service, new_session):
             service.sql("SELECT pg_terminate_backend(pid) FROM "
                         "pg_stat_activity WHERE application_name = "
                         "'pop3-policy writer' AND datname = current_database()")
-            time.sleep(0.15)
+            time.sleep(0.5)
     thread = threading.Thread(target=killer)
     thread.start()
     client = service.client()
@@ -234,7 +234,7 @@ def test_writer_killed_again_and_again(service, new_session):
 
 
 def test_readers_come_back(service, client, new_session):
-    service.expect(AWAY)
+    service.expect(AWAY, "requests failed since")
     for _ in range(3):
         client.login(USER, new_session())
         service.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -516,7 +516,7 @@ def test_intents_behind_one_that_hangs(own_service, own_postgres,
     assert [uid for _, uid, _ in service.audit(USER)] == [1, 2, 3, 4, 5]
 
 
-def test_offline_may_be_switched_off(make_service, proxy, postgres,
+def test_offline_may_be_switched_off(proxy, make_service, postgres,
                                      new_session):
     dbname = "never%d" % time.monotonic_ns()
     postgres.create_database(dbname, "template_pop3")

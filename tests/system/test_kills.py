@@ -386,16 +386,22 @@ def pg_story(pg_host, user):
 
 @at_each_point
 def test_database_killed(pg_story, point):
-    """And not there any more at QUIT."""
+    """And not there any more at QUIT: what was to be removed is hidden, and goes
+    when it is there again."""
     pop = pg_story.begin(point)
     pg_story.host.pg.stop("immediate")
     answer = pg_story.go_on(pop, point)
-    assert answer.startswith("-ERR [SYS/TEMP]")
-    refusal = pg_story.host.login_refusal(pg_story.drop.user)
+    assert answer.startswith("+OK")
+    assert pg_story.drop.view() == AFTER
+    assert pg_story.drop.stored() == pg_story.stored
+    refusal = pg_story.host.login_refusal("other_" + pg_story.drop.user)
     assert refusal.startswith("-ERR [SYS/TEMP]") and "wait" in refusal
     pg_story.host.pg.start()
-    pg_story.check_untouched()
-    assert pg_story.drop.open_intents() == []
+    pg_story.drop.settle_when_accepted()
+    assert pg_story.check(answer) == AFTER
+    pg_story.check_removed_once()
+    assert sorted(pg_story.drop.events("postponed")) == [
+        ("postponed", 1, "dele"), ("postponed", 3, "retrieved")]
 
 
 @at_each_point

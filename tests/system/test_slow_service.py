@@ -92,9 +92,11 @@ def test_slow_for_some_users_only(hasty_host, user, drop):
         assert uidset(session["fetched"]) == {1}
         assert other.uids() == [1, 2]
     drop.settle()
-    for other in users:
-        assert other.events() == [("intent", 2, "dele"),
-                                  ("released", None, None)]
+    # what had to wait behind others was given up before it was sent
+    told = [other.events() for other in users]
+    released = [("intent", 2, "dele"), ("released", None, None)]
+    assert released in told
+    assert all(events in ([], released) for events in told)
 
 
 def test_answer_to_a_login_comes_late(hasty_host, user, drop):
