@@ -13,6 +13,8 @@ struct pop3_policy_verify_chain {
 	bool begun;
 	/* the number after the last that a seal covers */
 	int64_t expected;
+	/* numbers below are not looked at; 0: there are none */
+	int64_t skip_below;
 	/* MAC of that, as the seal says; zeros before the first */
 	unsigned char last_mac[POP3_POLICY_CHAIN_MAC_SIZE];
 	/* The last row does not fit: what its MAC had to be if the row were
@@ -31,6 +33,10 @@ pop3_policy_verify_chain_take(struct pop3_policy_verify_chain *chain,
 			      int64_t limit);
 /* The last row's MAC was altered, not the row. */
 void pop3_policy_verify_chain_absolve(struct pop3_policy_verify_chain *chain);
+/* The row is dated later than its seal, which is of the same transaction or of a
+   later one. */
+void pop3_policy_verify_chain_late(struct pop3_policy_verify_chain *chain,
+				   const struct pop3_policy_verify_row *row);
 /* Check the seal's number i. *key is NULL if it is not known; it is changed
    where another one fits. follows: the seal follows the one before without a
    gap. */

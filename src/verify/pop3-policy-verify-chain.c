@@ -38,6 +38,13 @@ void pop3_policy_verify_chain_absolve(struct pop3_policy_verify_chain *chain)
 	}
 }
 
+void pop3_policy_verify_chain_late(struct pop3_policy_verify_chain *chain,
+				   const struct pop3_policy_verify_row *row)
+{
+	(void)pop3_policy_verify_report_row(chain->set.report, row,
+		"altered: the time of its seal, which is before its own");
+}
+
 struct pop3_policy_verify_chain *
 pop3_policy_verify_chain_begin(
 	const struct pop3_policy_verify_chain_settings *set)
@@ -90,7 +97,7 @@ verify_chain_checkpoint(struct pop3_policy_verify_chain *chain, int64_t seq,
 				"another MAC than the checkpoint of %s on "
 				"this host", when);
 		} else if (checkpoint->seq < seq &&
-			   (chain->begun || !chain->set.has_since) &&
+			   checkpoint->seq >= chain->skip_below &&
 			   checkpoint->seq > chain->set.retained_after) {
 			(void)pop3_policy_verify_report_add(chain->set.report,
 				chain->set.chain_id, checkpoint->seq,
@@ -124,8 +131,11 @@ static void verify_gap_take(struct pop3_policy_verify_chain *chain,
 	gap_r->first = chain->expected;
 	gap_r->last = last;
 	while ((row = pop3_policy_verify_chain_take(chain, last)) != NULL) {
-		if (chain->set.has_since && !chain->begun) {
+		if (row->seq > 0 && row->seq < chain->skip_below) {
 			/* of batches before those that are looked at */
+			if (row->table == POP3_POLICY_VERIFY_AUDIT &&
+			    row->at >= chain->set.since)
+				pop3_policy_verify_chain_late(chain, row);
 		} else if (row->seq < next) {
 			pop3_policy_verify_report_inserted(chain->set.report,
 				&row, row->seq < gap_r->first ?
@@ -185,9 +195,15 @@ verify_gap_before(struct pop3_policy_verify_chain *chain,
 	struct pop3_policy_verify_report *report = chain->set.report;
 	struct verify_gap gap;
 
+	static const unsigned char zeros[POP3_POLICY_CHAIN_MAC_SIZE];
+
+	if (chain->set.has_since && !chain->begun &&
+	    memcmp(seal->prev_mac, zeros, sizeof(zeros)) == 0) {
+		/* the chain's first seal: what is before it has none, and may
+		   be older than what was read */
+		chain->skip_below = chain->expected = seal->first_seq;
+	}
 	verify_gap_take(chain, seal->first_seq - 1, &gap);
-	if (chain->set.has_since && !chain->begun)
-		return;
 	if (gap.first > gap.last)
 		return;
 	if (memcmp(seal->prev_mac, chain->last_mac,
@@ -215,6 +231,25 @@ verify_gap_before(struct pop3_policy_verify_chain *chain,
 }
 
 /* --- seals --- */
+
+static void verify_chain_last(struct pop3_policy_verify_chain *chain,
+			      const struct pop3_policy_verify_seal *seal)
+{
+	unsigned int count = seal->last_seq - seal->first_seq + 1;
+
+	memcpy(chain->last_mac, seal->macs +
+	       (count - 1) * POP3_POLICY_CHAIN_MAC_SIZE,
+	       sizeof(chain->last_mac));
+	chain->expected = seal->last_seq + 1;
+}
+
+void pop3_policy_verify_chain_resume(struct pop3_policy_verify_chain *chain,
+				     const struct pop3_policy_verify_seal *seal)
+{
+	verify_chain_last(chain, seal);
+	chain->skip_below = chain->expected;
+	chain->begun = TRUE;
+}
 
 void pop3_policy_verify_chain_seal(struct pop3_policy_verify_chain *chain,
 				   const struct pop3_policy_verify_seal *seal)
@@ -250,10 +285,7 @@ void pop3_policy_verify_chain_seal(struct pop3_policy_verify_chain *chain,
 			seal->chain_id, seal->first_seq, seal->last_seq,
 			"cannot be verified: key %s is not known", seal->key_id);
 	}
-	memcpy(chain->last_mac, seal->macs +
-	       (count - 1) * POP3_POLICY_CHAIN_MAC_SIZE,
-	       sizeof(chain->last_mac));
-	chain->expected = seal->last_seq + 1;
+	verify_chain_last(chain, seal);
 }
 
 /* --- the end --- */
@@ -312,9 +344,8 @@ static void verify_chain_head(struct pop3_policy_verify_chain *chain,
 	    memcmp(head->last_mac, chain->other_mac,
 		   sizeof(chain->other_mac)) == 0)
 		pop3_policy_verify_chain_absolve(chain);
-	else if (!chain->begun && head->have_mac &&
-		 (chain->set.has_since ||
-		  head->last_seq <= chain->set.retained_after))
+	else if (!chain->begun &&
+		 head->last_seq <= chain->set.retained_after)
 		/* there is none of it any more */;
 	else if (!chain->begun && head->have_mac)
 		(void)pop3_policy_verify_report_add(report,
@@ -340,8 +371,7 @@ static void verify_chain_last_checkpoint(struct pop3_policy_verify_chain *chain)
 		pop3_policy_verify_checkpoints_next(chain->set.checkpoints);
 	}
 	if (last.seq < chain->expected ||
-	    last.seq <= chain->set.retained_after ||
-	    (chain->set.has_since && !chain->begun))
+	    last.seq <= chain->set.retained_after)
 		return;
 	(void)pop3_policy_verify_report_add(chain->set.report,
 		chain->set.chain_id, chain->expected, last.seq,
@@ -375,6 +405,7 @@ void pop3_policy_verify_chain_end(struct pop3_policy_verify_chain **_chain,
 	struct pop3_policy_verify_row *row;
 	int64_t head_seq = head == NULL ? chain->expected - 1 :
 		I_MAX(head->last_seq, chain->expected - 1);
+	/* without seals at all: the rows are older than what was read */
 	bool skip = chain->set.has_until ||
 		(chain->set.has_since && !chain->begun);
 	bool sealed = chain->begun || (head != NULL && head->have_mac);
@@ -393,9 +424,8 @@ void pop3_policy_verify_chain_end(struct pop3_policy_verify_chain **_chain,
 			t_strdup_printf("inserted: the chain ends at seq "
 					"%"PRId64, head_seq));
 	}
-	if (!skip)
-		verify_chain_head(chain, tail_found);
 	if (!chain->set.has_until) {
+		verify_chain_head(chain, tail_found);
 		verify_chain_last_checkpoint(chain);
 		verify_chain_back(chain);
 	}

@@ -56,8 +56,10 @@ struct pop3_policy_verify_chain_settings {
 	struct pop3_policy_verify_checkpoints *checkpoints;
 	/* up to here rows may be missing: retention dropped them; 0: none */
 	int64_t retained_after;
-	/* only a part is looked at: it has a beginning, an end */
+	/* only a part is looked at: it has a beginning (microseconds since
+	   1970), an end */
 	bool has_since, has_until;
+	int64_t since;
 	/* called for each row that was erased: by its UUID (see
 	   pop3-policy-verify-row.h) it can be said whether it should be */
 	void (*erased)(const struct pop3_policy_verify_row *row,
@@ -70,6 +72,10 @@ struct pop3_policy_verify_chain;
 struct pop3_policy_verify_chain *
 pop3_policy_verify_chain_begin(
 	const struct pop3_policy_verify_chain_settings *set);
+/* Where the span has a beginning: the last seal before it. What is checked begins
+   behind it, so that nothing can be taken away from there unseen. */
+void pop3_policy_verify_chain_resume(struct pop3_policy_verify_chain *chain,
+				     const struct pop3_policy_verify_seal *seal);
 /* The next seal. Takes the rows up to its last one. */
 void pop3_policy_verify_chain_seal(struct pop3_policy_verify_chain *chain,
 				   const struct pop3_policy_verify_seal *seal);

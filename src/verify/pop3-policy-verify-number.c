@@ -213,6 +213,9 @@ verify_number_fits(struct pop3_policy_verify_chain *chain,
 	case VERIFY_FIT_KEY:
 		chain->counts.verified++;
 		if (row->table == POP3_POLICY_VERIFY_AUDIT &&
+		    row->at > position->at)
+			pop3_policy_verify_chain_late(chain, row);
+		if (row->table == POP3_POLICY_VERIFY_AUDIT &&
 		    strcmp(row->event, VERIFY_EVENT_BACK) == 0)
 			chain->counts.back++;
 		if (!verify_is_erased(position))

@@ -160,37 +160,74 @@ static int64_t verify_retained_after(const struct verify_run *run,
 
 /* --- seals --- */
 
-static void verify_next_seal(struct verify_run *run)
+static const char *const verify_seal_columns =
+	"r.chain_id, r.first_seq, r.last_seq, r.at, r.key_id, r.prev_mac, "
+	"r.salts, r.digests, r.macs";
+
+/* Returns FALSE, and reports it, if it is none that can be used. */
+static bool verify_read_seal(struct verify_run *run,
+			     const struct pop3_policy_verify_cursor *cursor,
+			     struct pop3_policy_verify_seal *seal_r)
 {
-	struct pop3_policy_verify_seal *seal = &run->seal;
+	struct pop3_policy_verify_seal *seal = seal_r;
 	size_t n, sizes[4];
 
-	run->have_seal = pop3_policy_verify_cursor_next(run->seals);
-	if (!run->have_seal)
-		return;
-	verify_column_id(run->seals, 0, seal->chain_id);
-	(void)pop3_policy_verify_column_num(run->seals, 1, &seal->first_seq);
-	(void)pop3_policy_verify_column_num(run->seals, 2, &seal->last_seq);
-	(void)pop3_policy_verify_column_time(run->seals, 3, &seal->at);
-	seal->key_id = pop3_policy_verify_column_text(run->seals, 4);
-	seal->prev_mac = pop3_policy_verify_column(run->seals, 5, &sizes[0]);
-	seal->salts = pop3_policy_verify_column(run->seals, 6, &sizes[1]);
-	seal->digests = pop3_policy_verify_column(run->seals, 7, &sizes[2]);
-	seal->macs = pop3_policy_verify_column(run->seals, 8, &sizes[3]);
+	verify_column_id(cursor, 0, seal->chain_id);
+	(void)pop3_policy_verify_column_num(cursor, 1, &seal->first_seq);
+	(void)pop3_policy_verify_column_num(cursor, 2, &seal->last_seq);
+	(void)pop3_policy_verify_column_time(cursor, 3, &seal->at);
+	seal->key_id = pop3_policy_verify_column_text(cursor, 4);
+	seal->prev_mac = pop3_policy_verify_column(cursor, 5, &sizes[0]);
+	seal->salts = pop3_policy_verify_column(cursor, 6, &sizes[1]);
+	seal->digests = pop3_policy_verify_column(cursor, 7, &sizes[2]);
+	seal->macs = pop3_policy_verify_column(cursor, 8, &sizes[3]);
 
 	n = seal->last_seq - seal->first_seq + 1;
 	if (seal->last_seq >= seal->first_seq && seal->first_seq > 0 &&
 	    seal->last_seq - seal->first_seq < INT32_MAX &&
+	    seal->key_id != NULL &&
 	    sizes[0] == POP3_POLICY_CHAIN_MAC_SIZE &&
 	    sizes[1] == n * POP3_POLICY_CHAIN_SALT_SIZE &&
 	    sizes[2] == n * POP3_POLICY_CHAIN_DIGEST_SIZE &&
 	    sizes[3] == n * POP3_POLICY_CHAIN_MAC_SIZE)
-		return;
+		return TRUE;
 	/* a constraint keeps those out, unless it was taken away */
 	(void)pop3_policy_verify_report_add(run->report, seal->chain_id,
 		seal->first_seq, seal->last_seq,
 		"altered: their seal, which has too much or too little");
-	verify_next_seal(run);
+	return FALSE;
+}
+
+static void verify_next_seal(struct verify_run *run)
+{
+	do {
+		run->have_seal = pop3_policy_verify_cursor_next(run->seals);
+	} while (run->have_seal &&
+		 !verify_read_seal(run, run->seals, &run->seal));
+}
+
+/* The chain's last seal before the first of the span, or before its end where
+   the span has none. */
+static void verify_resume(struct verify_run *run,
+			  struct pop3_policy_verify_chain *chain,
+			  const unsigned char *chain_id)
+{
+	struct pop3_policy_verify_cursor *cursor;
+	struct pop3_policy_verify_seal seal;
+	string_t *sql = t_str_new(256);
+
+	str_printfa(sql, "SELECT %s FROM pop3.seal r WHERE r.chain_id = '%s'",
+		    verify_seal_columns, pop3_policy_verify_uuid(chain_id));
+	if (run->have_seal && memcmp(run->seal.chain_id, chain_id, 16) == 0) {
+		str_printfa(sql, " AND r.first_seq < %"PRId64,
+			    run->seal.first_seq);
+	}
+	str_append(sql, " ORDER BY r.first_seq DESC LIMIT 1");
+	cursor = pop3_policy_verify_cursor_init(run->db, str_c(sql), 1);
+	if (pop3_policy_verify_cursor_next(cursor) &&
+	    verify_read_seal(run, cursor, &seal))
+		pop3_policy_verify_chain_resume(chain, &seal);
+	pop3_policy_verify_cursor_deinit(&cursor);
 }
 
 static void verify_open_seals(struct verify_run *run)
@@ -198,9 +235,8 @@ static void verify_open_seals(struct verify_run *run)
 	const struct pop3_policy_verify_span *span = &run->set->span;
 	string_t *sql = t_str_new(256);
 
-	str_printfa(sql, "SELECT r.chain_id, r.first_seq, r.last_seq, r.at, "
-		    "r.key_id, r.prev_mac, r.salts, r.digests, r.macs "
-		    "FROM pop3.seal r WHERE true%s", verify_where_chain(run));
+	str_printfa(sql, "SELECT %s FROM pop3.seal r WHERE true%s",
+		    verify_seal_columns, verify_where_chain(run));
 	if (span->since != INT64_MIN) {
 		str_printfa(sql, " AND r.at >= '%s+00'",
 			    pop3_policy_verify_time(span->since));
@@ -320,11 +356,15 @@ static void verify_chain(struct verify_run *run, const unsigned char *chain_id)
 	set.checkpoints = verify_open_checkpoints(run, chain_id);
 	set.retained_after = verify_retained_after(run, chain_id);
 	set.has_since = run->set->span.since != INT64_MIN;
+	set.since = run->set->span.since;
 	set.has_until = run->set->span.until != INT64_MAX;
 	set.erased = verify_erased;
 	set.context = run;
 
 	chain = pop3_policy_verify_chain_begin(&set);
+	if (set.has_since) T_BEGIN {
+		verify_resume(run, chain, set.chain_id);
+	} T_END;
 	while (run->have_seal &&
 	       memcmp(run->seal.chain_id, set.chain_id, 16) == 0) {
 		pop3_policy_verify_chain_seal(chain, &run->seal);

@@ -158,6 +158,57 @@ def test_a_part_of_it(copy):
     assert (code, findings, list(summaries)) == (0, [], [copy.other])
 
 
+@pytest.mark.parametrize("change", ["removed", "elsewhere"])
+def test_seals_at_the_beginning_of_a_part(copy, change):
+    """Nobody takes an altered row out of what is looked at each day."""
+    half = copy.value("SELECT (min(at) + (max(at) - min(at)) / 2)::text "
+                      "FROM pop3.seal")
+    numbers = copy.rows(
+        "SELECT first_seq, last_seq FROM pop3.seal WHERE chain_id = %s "
+        "AND at >= %s ORDER BY first_seq LIMIT 3", (copy.chain, half))
+    first, last = numbers[0][0], numbers[-1][1]
+    copy.run("UPDATE pop3.audit SET uid = 7777 WHERE " + where(copy, first),
+             ("DELETE FROM pop3.seal" if change == "removed" else
+              "UPDATE pop3.seal SET at = at - interval '30 days'") +
+             " WHERE chain_id = '%s' AND first_seq BETWEEN %d AND %d" % (
+                 copy.chain, first, last))
+    findings = found(copy, "--since", half)
+    if change == "removed":
+        (chain, begin, end, text), = findings
+        assert (chain, begin, end) == (copy.chain, first, last)
+        assert text.startswith("removed: their seal (")
+    else:
+        late = "altered: the time of its seal, which is before its own"
+        assert findings[0] == (copy.chain, first, first, late)
+        assert {f[3] for f in findings} == {late}
+        assert found(copy)[0] == (copy.chain, first, first,
+                                  "altered: public columns")
+
+
+def test_all_seals_of_a_part_removed(copy):
+    half = copy.value("SELECT (min(at) + (max(at) - min(at)) / 2)::text "
+                      "FROM pop3.seal")
+    first = copy.value("SELECT min(first_seq) FROM pop3.seal WHERE "
+                       "chain_id = %s AND at >= %s", (copy.chain, half))
+    copy.run("DELETE FROM pop3.seal WHERE at >= '%s'" % half)
+    findings = [f for f in found(copy, "--since", half)
+                if f[0] == copy.chain]
+    assert (copy.chain, first, copy.last) in [f[:3] for f in findings]
+    # the head, too
+    copy.run("UPDATE pop3.chain SET last_seq = %d, last_mac = (SELECT "
+             "substring(macs FROM octet_length(macs) - 31) FROM pop3.seal "
+             "WHERE chain_id = '%s' ORDER BY first_seq DESC LIMIT 1) "
+             "WHERE chain_id = '%s'" % (first - 1, copy.chain, copy.chain))
+    findings = [f for f in found(copy, "--since", half)
+                if f[0] == copy.chain]
+    assert any("checkpoint" in f[3] for f in findings)
+
+
+def test_nothing_in_a_part(copy):
+    assert found(copy, "--since", "tomorrow") == []
+    assert found(copy, "--until", "2020-01-01") == []
+
+
 # --- rows ---
 
 def test_public_column_altered(copy):
