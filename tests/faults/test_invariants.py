@@ -331,6 +331,12 @@ def test_error_and_removed(story):
     assert "answers" in story.violations()
 
 
+def test_postponed_by_another_session(story):
+    story.a.answer = "-ERR [SYS/TEMP] No message was removed."
+    story.found.audit[0]["detail"] = "postponed: asked for by session C"
+    assert "answers" not in story.violations()
+
+
 def test_lost_answer(story):
     story.a.answer = ""
     assert story.violations() == {}
@@ -379,6 +385,10 @@ def test_state_of_what_is_not_there(story):
     story.found.state[2] = {"retrieved_count": 1, "hidden_at": None}
     story.found.tracked = 3
     assert set(story.violations()) == {"records"}
+    # recorded behind the removal, if the sessions were there at once
+    story.b.fetched.add(2)
+    story.b.begun = 12.5
+    assert story.violations() == {}
 
 
 def test_tracked_is_no_count(story):

@@ -4,6 +4,7 @@ clients do, a fault at a random moment, and what became of it all. A seed decide
 everything but the timing."""
 
 import json
+import poplib
 import random
 import threading
 import time
@@ -19,7 +20,6 @@ from dovecot import wait_until
 from fault_client import Deliveries, Moments, Pop3Plan, Removal
 from fault_kinds import KINDS, ClockJumped, CommitHeld
 from fault_story import Drop, Found
-from maildrop import Maildrop
 
 DAY = 86400
 # what administrators set, and how often
@@ -223,11 +223,19 @@ class Run:
                           interval=0.05)[0]
 
     def _settle(self):
-        """Wait until all that was done is recorded: the service writes in the
-        order of arrival."""
-        self._other += 1
-        name = "settle%d@%s.example.org" % (self._other, self.seed)
-        Maildrop(self.host, name).host.pop3(name).quit()
+        """Wait until all that was done is recorded. A user whom the service
+        does not know is let in as soon as the database is asked again, and what
+        is done is written in the order of arrival."""
+        def attempt():
+            self._other += 1
+            name = "settle%d@%s.example.org" % (self._other, self.seed)
+            try:
+                self.host.pop3(name).quit()
+            except (poplib.error_proto, OSError):
+                return None
+            return name
+        name = wait_until(attempt, HEALING, "a login of somebody new",
+                          interval=0.05)
         self.host.wait_sessions(name, 1)
 
     # --- what became of it ---
@@ -295,6 +303,7 @@ class Run:
             if thread.is_alive():
                 self.wrong.append("a client does not end")
         self._heal()
+        self._settle()
         listings = {drop.user: self._last_session(drop)
                     for drop in self.drops}
         self._settle()

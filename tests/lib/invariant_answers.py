@@ -17,8 +17,10 @@ def violations(drop, found, listing, records_lost=False):
     acted = {}
     for row in found.audit:
         intent = (row["session_id"], row["intent_no"])
+        # what another session had asked for while the database was away
+        postponed = (row["detail"] or "").startswith("postponed:")
         if row["event"] == "intent" and row["reason"] in ASKED and \
-           intent in done:
+           intent in done and not postponed:
             acted.setdefault(row["dovecot_session"], set()).add(row["uid"])
     for session in drop.sessions:
         if session.updated():
