@@ -142,10 +142,10 @@ SELECT md5('poll/' || day || '/' || n)::uuid,
   FROM generate_series(0, %(days)s) day,
        generate_series(1, %(users)s, 2) n;
 INSERT INTO pop3.audit
-       (at, session_id, mailbox_guid, message_guid, uidvalidity, uid, size,
-        intent_no, event, action, reason, username, dovecot_session,
-        remote_address, uidl, message_id)
-SELECT s.started_at, s.session_id, s.mailbox_guid,
+       (chain_id, seq, at, session_id, mailbox_guid, message_guid,
+        uidvalidity, uid, size, intent_no, event, action, reason, username,
+        dovecot_session, remote_address, uidl, message_id)
+SELECT md5('site')::uuid, nextval('site.seq'), s.started_at, s.session_id, s.mailbox_guid,
        md5(s.username || '/' || i.uid || '/' || s.started_at)::uuid, 1000,
        i.uid, 1000 + i.uid * 37, 1, i.event, i.action, i.reason, s.username,
        'dovecot' || left(s.session_id::text, 8), s.remote_address,
@@ -163,15 +163,16 @@ SELECT s.started_at, s.session_id, s.mailbox_guid,
  WHERE s.removed IS NOT NULL
  ORDER BY s.started_at;
 INSERT INTO pop3.audit
-       (at, session_id, mailbox_guid, uidvalidity, intent_no, event, username,
-        remote_address)
-SELECT s.started_at + interval '1 second', s.session_id, s.mailbox_guid, 1000,
+       (chain_id, seq, at, session_id, mailbox_guid, uidvalidity, intent_no,
+        event, username, remote_address)
+SELECT md5('site')::uuid, nextval('site.seq'),
+       s.started_at + interval '1 second', s.session_id, s.mailbox_guid, 1000,
        1, 'committed', s.username, s.remote_address
   FROM pop3.session s WHERE s.removed IS NOT NULL
  ORDER BY s.started_at;
 INSERT INTO pop3.audit
-       (at, session_id, event, reason, username, remote_address)
-SELECT s.started_at, s.session_id, 'refused', 'login-delay', s.username,
+       (chain_id, seq, at, session_id, event, reason, username, remote_address)
+SELECT md5('site')::uuid, nextval('site.seq'), s.started_at, s.session_id, 'refused', 'login-delay', s.username,
        s.remote_address
   FROM pop3.session s WHERE s.ended_by = 'refused'
 """
@@ -193,7 +194,7 @@ def fill(conn, domains=3, users=100, messages=2000, days=30, audit=3000,
     with conn.cursor() as cur:
         # compiling would take longer than what is done
         cur.execute("SET timezone = 'UTC'; SET jit = off")
-        cur.execute("CREATE SCHEMA site; "
+        cur.execute("CREATE SCHEMA site; CREATE SEQUENCE site.seq; "
                     "CREATE FUNCTION site.username(bigint) RETURNS text "
                     "LANGUAGE sql IMMUTABLE AS "
                     "$$ SELECT 'user' || $1 || '@d' || "
