@@ -13,6 +13,7 @@ import invariant_kept
 import invariant_listings
 import invariant_records
 import invariant_repairs
+import invariant_seals
 from fault_story import Drop, Found, Message, Session
 from maildrop import guid128
 
@@ -428,3 +429,22 @@ def test_chains_from_a_number_on():
                                            {"one": 3, "two": 1})
     assert invariant_chains.violations(HEADS, NUMBERS[3:],
                                        {"one": 3, "two": 1})
+
+
+# --- seals ---
+
+CHAIN = "chain 2f5b50d4-aae9-4cbc-a8ea-0b15f73578fa"
+VERIFIED = CHAIN + ": 12 rows verified in 3 batches\n"
+
+
+def test_seals():
+    assert not invariant_seals.violations(0, VERIFIED)
+    assert not invariant_seals.violations(
+        0, VERIFIED + "in no chain yet: 2 rows\n")
+
+
+@pytest.mark.parametrize("status, output", [
+    (1, CHAIN + " seq 4: removed\n" + VERIFIED), (0, ""), (1, VERIFIED),
+    (75, "cannot connect\n")])
+def test_seals_with_faults(status, output):
+    assert invariant_seals.violations(status, output)

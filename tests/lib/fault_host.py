@@ -124,6 +124,13 @@ class FaultHost(PrivateHost):
             if self._own_directory:
                 shutil.rmtree(self.directory, ignore_errors=True)
 
+    def verify(self):
+        """Run pop3-policy-verify. Returns what subprocess.run() does."""
+        return subprocess.run(
+            [self.path("libexec", "pop3-policy-verify"), "-c",
+             self.path("pop3-policy.conf.ext")], stdin=subprocess.DEVNULL,
+            capture_output=True, errors="replace")
+
     # --- file systems ---
 
     def fill(self, name):

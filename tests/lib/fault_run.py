@@ -16,6 +16,7 @@ import invariant_kept
 import invariant_listings
 import invariant_records
 import invariant_repairs
+import invariant_seals
 from dovecot import wait_until
 from fault_client import Deliveries, Moments, Pop3Plan, Removal
 from fault_kinds import KINDS, ClockJumped, CommitHeld
@@ -287,6 +288,9 @@ class Run:
                    self.host.rows(NUMBERS, (json.dumps(checked),))]
         self.wrong += invariant_chains.violations(heads, numbers, first)
         checked.update(heads)
+        done = self.host.verify()
+        self.wrong += invariant_seals.violations(
+            done.returncode, done.stdout + done.stderr)
 
     def run(self):
         """Returns the violations."""
