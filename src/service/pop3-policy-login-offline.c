@@ -12,7 +12,8 @@
 #include "pop3-policy-state-cache.h"
 #include "pop3-policy-user-policy.h"
 
-/* The policies of the site may have changed since the user logged in last. */
+/* What the user's last login or delivery was told; or what the cache knows, if it
+   was right at a later time than that login. */
 static bool
 pop3_policy_offline_policy(struct pop3_policy_service *service,
 			   const char *username,
@@ -29,7 +30,8 @@ pop3_policy_offline_policy(struct pop3_policy_service *service,
 	    pop3_policy_cache_lookup_last(service->policies,
 					  pool_datastack_create(), username,
 					  &policy, &version, &stopped,
-					  &age_msecs) > 0) {
+					  &age_msecs) > 0 &&
+	    age_msecs / 1000 + 1 < pop3_policy_state_user_age(offline->state)) {
 		text = t_str_new(1024);
 		pop3_policy_user_policy_write(text, version, &policy);
 		offline->policy = str_c(text);
