@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Old services that a reload left behind, and their successor. */
-#define POP3_POLICY_CHAIN_MAX 16
 #define POP3_POLICY_UUID_LEN 36
 
 struct pop3_policy_chain_id {
@@ -188,30 +186,20 @@ pop3_policy_chain_id_read(struct pop3_policy_chain_id *chain,
 	return -1;
 }
 
-int pop3_policy_chain_id_open(const char *dir,
-			      struct pop3_policy_chain_id **chain_r,
-			      const char **error_r)
+static const char *
+pop3_policy_chain_id_name(const char *dir, unsigned int number)
+{
+	return number == 1 ? t_strdup_printf("%s/chain", dir) :
+		t_strdup_printf("%s/chain.%u", dir, number);
+}
+
+/* Returns 0 if ok, -1 + *error_r if not; the file is closed then. */
+static int
+pop3_policy_chain_id_new(const char *path, int fd,
+			 struct pop3_policy_chain_id **chain_r,
+			 const char **error_r)
 {
 	struct pop3_policy_chain_id *chain;
-	const char *path;
-	unsigned int i;
-	int fd, ret = 0;
-
-	for (i = 1; i <= POP3_POLICY_CHAIN_MAX && ret == 0; i++) {
-		path = i == 1 ? t_strdup_printf("%s/chain", dir) :
-			t_strdup_printf("%s/chain.%u", dir, i);
-		ret = pop3_policy_chain_id_lock(path, &fd, error_r);
-		if (ret < 0)
-			return -1;
-		if (ret > 0)
-			break;
-	}
-	if (ret == 0) {
-		*error_r = t_strdup_printf("%s/chain to %s are all locked by "
-			"other processes: are so many services left from "
-			"reloads?", dir, path);
-		return -1;
-	}
 
 	chain = i_new(struct pop3_policy_chain_id, 1);
 	chain->path = i_strdup(path);
@@ -222,6 +210,46 @@ int pop3_policy_chain_id_open(const char *dir,
 	}
 	*chain_r = chain;
 	return 0;
+}
+
+int pop3_policy_chain_id_take(const char *dir, unsigned int number,
+			      struct pop3_policy_chain_id **chain_r,
+			      const char **error_r)
+{
+	const char *path = pop3_policy_chain_id_name(dir, number);
+	struct stat st;
+	int fd, ret;
+
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return 0;
+	ret = pop3_policy_chain_id_lock(path, &fd, error_r);
+	if (ret <= 0)
+		return ret;
+	return pop3_policy_chain_id_new(path, fd, chain_r, error_r) < 0 ?
+		-1 : 1;
+}
+
+int pop3_policy_chain_id_open(const char *dir,
+			      struct pop3_policy_chain_id **chain_r,
+			      const char **error_r)
+{
+	const char *path;
+	unsigned int i;
+	int fd, ret = 0;
+
+	for (i = 1; i <= POP3_POLICY_CHAIN_MAX && ret == 0; i++) {
+		path = pop3_policy_chain_id_name(dir, i);
+		ret = pop3_policy_chain_id_lock(path, &fd, error_r);
+		if (ret < 0)
+			return -1;
+	}
+	if (ret == 0) {
+		*error_r = t_strdup_printf("%s/chain to %s are all locked by "
+			"other processes: are so many services left from "
+			"reloads?", dir, path);
+		return -1;
+	}
+	return pop3_policy_chain_id_new(path, fd, chain_r, error_r);
 }
 
 void pop3_policy_chain_id_close(struct pop3_policy_chain_id **_chain)

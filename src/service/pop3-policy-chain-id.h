@@ -6,11 +6,19 @@
    a service that was left running by a reload keeps its chain, the new one
    takes the next file. The names are DIR/chain, DIR/chain.2, ... */
 
+/* Old services that a reload left behind, and their successor. */
+#define POP3_POLICY_CHAIN_MAX 16
+
 struct pop3_policy_chain_id;
 
 /* Take the first chain that no other process uses, and create it if there is
    none. The directory must exist. Returns 0 if ok, -1 + *error_r if not. */
 int pop3_policy_chain_id_open(const char *dir,
+			      struct pop3_policy_chain_id **chain_r,
+			      const char **error_r);
+/* Take number 1, 2, ... of the files if it is there and no process uses it.
+   Returns 1 if it was taken, 0 if not, -1 + *error_r on error. */
+int pop3_policy_chain_id_take(const char *dir, unsigned int number,
 			      struct pop3_policy_chain_id **chain_r,
 			      const char **error_r);
 void pop3_policy_chain_id_close(struct pop3_policy_chain_id **chain);

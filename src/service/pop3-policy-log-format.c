@@ -104,6 +104,7 @@ void pop3_policy_log_encode(buffer_t *dest,
 		put_num(dest, (uint64_t)entry->first_seq, 8);
 		put_ids(dest, entry->ids, entry->id_count);
 		break;
+	case POP3_POLICY_LOG_SEALED:
 	case POP3_POLICY_LOG_ACK:
 		put_head(dest, &entry->head);
 		break;
@@ -264,6 +265,7 @@ get_body(struct log_input *input, struct pop3_policy_log_entry *entry)
 		entry->first_seq = (int64_t)get_num(input, 8);
 		get_ids(input, entry);
 		break;
+	case POP3_POLICY_LOG_SEALED:
 	case POP3_POLICY_LOG_ACK:
 		get_head(input, &entry->head);
 		break;

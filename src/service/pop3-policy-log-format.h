@@ -21,6 +21,8 @@ enum pop3_policy_log_type {
 	POP3_POLICY_LOG_RECORD,
 	/* records (ids) are about to be sent in one transaction */
 	POP3_POLICY_LOG_BATCH,
+	/* once that transaction is durable, the chain's head is this */
+	POP3_POLICY_LOG_SEALED,
 	/* that transaction is durable, and the chain's head so */
 	POP3_POLICY_LOG_ACK,
 	/* records (ids) that are settled otherwise */
@@ -61,7 +63,8 @@ struct pop3_policy_log_entry {
 	uint64_t copy_of;
 	bool accepted;
 
-	/* BATCH: number and last sequence number; ACK, OPEN, START: the head */
+	/* BATCH: number and last sequence number, and the MAC if it is known;
+	   SEALED, ACK, OPEN, START: the head */
 	struct pop3_policy_log_head head;
 	/* BATCH */
 	int64_t first_seq;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Space is taken in the largest of these that can be had. */
-static const uoff_t segment_sizes[] = { 16*1024*1024, 1024*1024, 128*1024 };
+static const uoff_t segment_sizes[] = { 16*1024*1024, 1024*1024, 256*1024 };
 /* Of it, for what settles records. */
 #define POP3_POLICY_LOG_RESERVE (64*1024)
 

@@ -159,6 +159,18 @@ pop3_policy_log_state_batch(struct pop3_policy_log_state *state,
 	pending->id_count = entry->id_count;
 }
 
+static void
+pop3_policy_log_state_sealed(struct pop3_policy_log_state *state,
+			     const struct pop3_policy_log_head *head)
+{
+	struct pop3_policy_log_pending *pending;
+
+	array_foreach_modifiable(&state->pending, pending) {
+		if (pending->head.batch == head->batch)
+			pending->head = *head;
+	}
+}
+
 /* All batches up to the head are durable. */
 static void
 pop3_policy_log_state_durable(struct pop3_policy_log_state *state,
@@ -184,7 +196,12 @@ pop3_policy_log_state_pending(const struct pop3_policy_log_state *state,
 	const struct pop3_policy_log_pending *pending;
 
 	array_foreach(&state->pending, pending) {
-		if (pop3_policy_log_head_equals(&pending->head, head))
+		/* what is not known was not sealed, and so not sent as a
+		   whole */
+		if (pending->head.batch == head->batch &&
+		    pending->head.seq == head->seq &&
+		    memcmp(pending->head.mac, head->mac,
+			   sizeof(head->mac)) == 0)
 			return pending;
 	}
 	return NULL;
@@ -246,6 +263,9 @@ void pop3_policy_log_state_apply(struct pop3_policy_log_state *state,
 		break;
 	case POP3_POLICY_LOG_BATCH:
 		pop3_policy_log_state_batch(state, entry);
+		break;
+	case POP3_POLICY_LOG_SEALED:
+		pop3_policy_log_state_sealed(state, &entry->head);
 		break;
 	case POP3_POLICY_LOG_ACK:
 		pop3_policy_log_state_durable(state, &entry->head);

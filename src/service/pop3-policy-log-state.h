@@ -53,7 +53,7 @@ bool pop3_policy_log_state_is_settled(const struct pop3_policy_log_state *state,
 				      uint64_t id);
 /* The first segment with a record that is not settled; 0 if there is none. */
 uint32_t pop3_policy_log_state_oldest(const struct pop3_policy_log_state *state);
-/* The batch with this number and last sequence number, or NULL. */
+/* The batch that led to this head if it is durable, or NULL. */
 const struct pop3_policy_log_pending *
 pop3_policy_log_state_pending(const struct pop3_policy_log_state *state,
 			      const struct pop3_policy_log_head *head);

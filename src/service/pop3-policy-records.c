@@ -11,7 +11,8 @@
 
 static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 	[POP3_POLICY_RECORD_INTENT_STATE] = {
-		.stmt = POP3_POLICY_STMT_INTENT_STATE, .awaited = TRUE },
+		.stmt = POP3_POLICY_STMT_INTENT_STATE, .awaited = TRUE,
+		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_INTENT] = {
 		.stmt = POP3_POLICY_STMT_RECORD_INTENT, .chained = TRUE,
 		.awaited = TRUE },
@@ -33,11 +34,14 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 	[POP3_POLICY_RECORD_SESSION] = {
 		.stmt = POP3_POLICY_STMT_RECORD_SESSION, .chained = TRUE },
 	[POP3_POLICY_RECORD_POLLS] = {
-		.stmt = POP3_POLICY_STMT_RECORD_POLLS },
+		.stmt = POP3_POLICY_STMT_RECORD_POLLS,
+		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_IMAP_USE] = {
-		.stmt = POP3_POLICY_STMT_RECORD_IMAP_USE },
+		.stmt = POP3_POLICY_STMT_RECORD_IMAP_USE,
+		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_USAGE] = {
-		.stmt = POP3_POLICY_STMT_RECORD_USAGE },
+		.stmt = POP3_POLICY_STMT_RECORD_USAGE,
+		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_NOTICE] = {
 		.stmt = POP3_POLICY_STMT_TAKE_NOTICE, .chained = TRUE,
 		.awaited = TRUE },
@@ -46,7 +50,7 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 	/* where it fails the rows are still there, and are seen again */
 	[POP3_POLICY_RECORD_CHAIN_PLAIN] = {
 		.stmt = POP3_POLICY_STMT_CHAIN_PLAIN, .chained = TRUE,
-		.awaited = TRUE },
+		.awaited = TRUE, .unlogged = TRUE },
 };
 
 const struct pop3_policy_record_info *
@@ -54,6 +58,21 @@ pop3_policy_record_info(enum pop3_policy_record_kind kind)
 {
 	i_assert(kind < POP3_POLICY_RECORD_COUNT);
 	return &infos[kind];
+}
+
+bool pop3_policy_record_kind(const char *function,
+			     enum pop3_policy_record_kind *kind_r)
+{
+	unsigned int i;
+
+	for (i = 0; i < POP3_POLICY_RECORD_COUNT; i++) {
+		if (strcmp(pop3_policy_stmt_info(infos[i].stmt)->name,
+			   function) == 0) {
+			*kind_r = i;
+			return TRUE;
+		}
+	}
+	return FALSE;
 }
 
 const char *pop3_policy_record_name(const struct pop3_policy_record *record)
@@ -128,6 +147,13 @@ void pop3_policy_record_send(struct pop3_policy_record *record,
 	pop3_policy_db_send(db, info->stmt, record->params, callback, record);
 	if (info->chained)
 		record->params[0] = record->params[1] = NULL;
+}
+
+const char *pop3_policy_record_time_text(int64_t usecs)
+{
+	i_assert(usecs >= 0);
+	return t_strdup_printf("%"PRId64".%06u", usecs / 1000000,
+			       (unsigned int)(usecs % 1000000));
 }
 
 const char *pop3_policy_record_text(const struct pop3_policy_record *record,

@@ -33,6 +33,9 @@ struct pop3_policy_record_info {
 	bool chained:1;
 	/* somebody waits for it; on failure he is told, and it is not kept */
 	bool awaited:1;
+	/* is not kept in the log: it changes nothing, or only counts, or is
+	   made again by itself */
+	bool unlogged:1;
 };
 
 /* Whether it may be dropped when memory runs out. Nothing is removed or shown
@@ -63,6 +66,7 @@ pop3_policy_record_callback_t(enum pop3_policy_record_status status,
 			      void *context);
 
 struct pop3_policy_batch;
+struct pop3_policy_writer_durable;
 struct pop3_policy_writer_user;
 
 struct pop3_policy_record {
@@ -79,7 +83,15 @@ struct pop3_policy_record {
 	size_t bytes;
 	enum pop3_policy_record_drop drop;
 
+	/* when it was made, by the database's clock; microseconds since
+	   1970 */
+	int64_t time;
+
 	/* --- the writer's --- */
+	/* its number in the log, 0 if it is not there */
+	uint64_t log_id;
+	/* somebody waits until it is on the disk */
+	struct pop3_policy_writer_durable *durable;
 	/* ascending in the order of arrival */
 	uint64_t id;
 	struct pop3_policy_writer_user *user;
@@ -97,10 +109,20 @@ struct pop3_policy_record {
 	bool single:1;
 	/* is in the writer's list of those that wait for a lock */
 	bool deferred:1;
+	/* is sent long after it was made: it says when that was */
+	bool late:1;
+	/* was durable once, and lost by a fail-over: nobody waits for it any
+	   more, and it is written all the same */
+	bool accepted:1;
+	/* was read from the log */
+	bool from_log:1;
 };
 
 const struct pop3_policy_record_info *
 pop3_policy_record_info(enum pop3_policy_record_kind kind);
+/* The kind that this SQL function takes. Returns FALSE if there is none. */
+bool pop3_policy_record_kind(const char *function,
+			     enum pop3_policy_record_kind *kind_r);
 /* The SQL function's name. */
 const char *pop3_policy_record_name(const struct pop3_policy_record *record);
 
@@ -122,6 +144,8 @@ void pop3_policy_record_send(struct pop3_policy_record *record,
 			     int64_t first_seq,
 			     pop3_policy_db_callback_t *callback);
 
+/* Its time for a parameter: seconds since 1970. From the data stack. */
+const char *pop3_policy_record_time_text(int64_t usecs);
 /* What it says, for people: "record_outcome(x, 1, NULL)". At most max_bytes.
    Allocated from the data stack. */
 const char *pop3_policy_record_text(const struct pop3_policy_record *record,

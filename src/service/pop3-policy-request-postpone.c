@@ -75,6 +75,6 @@ void pop3_policy_intent_postpone(struct pop3_policy_request *request,
 	postpone->change = pop3_policy_state_change_create(request->pool, TRUE,
 							   request->message);
 	pop3_policy_request_ref(request);
-	pop3_policy_writer_add(request->service->writer, record);
-	pop3_policy_postpone_done(TRUE, postpone);
+	pop3_policy_writer_add_durable(request->service->writer, record,
+				       pop3_policy_postpone_done, postpone);
 }

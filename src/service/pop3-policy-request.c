@@ -21,31 +21,33 @@ struct pop3_policy_verb {
 	/* on the administrators' socket, and only there */
 	bool admin;
 	const char *event_name;
+	/* what comes of it has to be recorded */
+	bool recorded;
 };
 
 static const struct pop3_policy_verb verbs[] = {
 	{ "LOGIN", pop3_policy_request_login, TRUE, TRUE, FALSE,
-	  "pop3_policy_login_finished" },
-	{ "UIDS", pop3_policy_request_uids, TRUE, TRUE, FALSE, NULL },
-	{ "CARRY", pop3_policy_request_carry, TRUE, TRUE, FALSE, NULL },
-	{ "CLAIM", pop3_policy_request_claim, TRUE, TRUE, FALSE, NULL },
-	{ "REPAIR", pop3_policy_request_repair, FALSE, FALSE, FALSE, NULL },
+	  "pop3_policy_login_finished", TRUE },
+	{ "UIDS", pop3_policy_request_uids, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "CARRY", pop3_policy_request_carry, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "CLAIM", pop3_policy_request_claim, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "REPAIR", pop3_policy_request_repair, FALSE, FALSE, FALSE, NULL, FALSE },
 	{ "INTENT", pop3_policy_request_intent, TRUE, FALSE, FALSE,
-	  "pop3_policy_intent_finished" },
-	{ "OUTCOME", pop3_policy_request_outcome, FALSE, FALSE, FALSE, NULL },
-	{ "LEAVE", pop3_policy_request_leave, TRUE, TRUE, FALSE, NULL },
+	  "pop3_policy_intent_finished", TRUE },
+	{ "OUTCOME", pop3_policy_request_outcome, FALSE, FALSE, FALSE, NULL, FALSE },
+	{ "LEAVE", pop3_policy_request_leave, TRUE, TRUE, FALSE, NULL, FALSE },
 	{ "DOWNLOAD", pop3_policy_request_download, TRUE, FALSE, FALSE,
-	  "pop3_policy_download_finished" },
-	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, FALSE, NULL },
-	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, FALSE, NULL },
-	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, FALSE, NULL },
+	  "pop3_policy_download_finished", FALSE },
+	{ "EVENT", pop3_policy_request_event, FALSE, FALSE, FALSE, NULL, FALSE },
+	{ "SESSION", pop3_policy_request_session, FALSE, FALSE, FALSE, NULL, FALSE },
+	{ "IMAP", pop3_policy_request_imap, FALSE, FALSE, FALSE, NULL, FALSE },
 	{ "LIMITS", pop3_policy_request_limits, TRUE, FALSE, FALSE,
-	  "pop3_policy_limits_finished" },
-	{ "USAGE", pop3_policy_request_usage, FALSE, FALSE, FALSE, NULL },
-	{ "EVICT", pop3_policy_request_evict, TRUE, TRUE, FALSE, NULL },
-	{ "NOTICES", pop3_policy_request_notices, TRUE, TRUE, FALSE, NULL },
-	{ "NOTICE", pop3_policy_request_notice, TRUE, TRUE, FALSE, NULL },
-	{ "CALL", pop3_policy_request_call, TRUE, FALSE, TRUE, NULL },
+	  "pop3_policy_limits_finished", FALSE },
+	{ "USAGE", pop3_policy_request_usage, FALSE, FALSE, FALSE, NULL, FALSE },
+	{ "EVICT", pop3_policy_request_evict, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "NOTICES", pop3_policy_request_notices, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "NOTICE", pop3_policy_request_notice, TRUE, TRUE, FALSE, NULL, FALSE },
+	{ "CALL", pop3_policy_request_call, TRUE, FALSE, TRUE, NULL, FALSE },
 };
 
 static const struct pop3_policy_verb *pop3_policy_verb_find(const char *name)
@@ -162,6 +164,10 @@ void pop3_policy_request_start(struct pop3_policy_client *client,
 	} else if (verb->answers && request->message->id == 0) {
 		pop3_policy_request_fail(request, "invalid", t_strdup_printf(
 			"%s without an ID cannot be answered", verb->name));
+	} else if (verb->recorded &&
+		   !pop3_policy_writer_is_accepting(request->service->writer)) {
+		pop3_policy_request_fail(request, "temp",
+			"what happens cannot be recorded on this host now");
 	} else if (verb->ordered) {
 		pop3_policy_order_add(request->service->order, request,
 				      verb->handle);

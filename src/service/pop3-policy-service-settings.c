@@ -46,6 +46,8 @@ static const struct pop3_policy_set_def set_defs[] = {
 	  "a time from 10 s to 1 hour" },
 	{ DEF(TIME, batch_interval), 50, 1, 1000, 1,
 	  "a time from 1 ms to 1 s" },
+	{ DEF(TIME, log_keep), 86400, 3600, 30 * 86400, 1000,
+	  "a time from 1 hour to 30 days" },
 	{ DEF(TIME, poll_interval), 60, 1, 3600, 1000,
 	  "a time from 1 s to 1 hour" },
 	{ DEF(BOOL, record_polls), 0, 0, 0, 0, "yes or no" },

@@ -25,6 +25,8 @@ struct pop3_policy_service_settings {
 	/* milliseconds that a record nobody waits for may be held back, so
 	   that several go in one transaction */
 	unsigned int batch_interval;
+	/* seconds that what was written stays in the log */
+	unsigned int log_keep;
 	/* seconds between two writings of the counters of polls */
 	unsigned int poll_interval;
 	/* write a session row for each poll that found nothing */

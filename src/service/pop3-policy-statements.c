@@ -40,6 +40,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "last_batch, last_seq, schema, parameters, db_now, epoch, "
 	  "encode(last_mac, 'hex')" },
 	{ "batch_begin", "uuid, bigint, bigint, bigint, bigint", NULL },
+	{ "replay_at", "float8, boolean", NULL },
 	{ "chain_rows", "uuid, bigint, bigint, float8, uuid[], float8[]",
 	  "seq, kind, public, personal" },
 	{ "chain_seal",

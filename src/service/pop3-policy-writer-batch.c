@@ -79,6 +79,9 @@ void pop3_policy_batch_committed(struct pop3_policy_batch *batch, bool blind)
 			writer->head_seq, writer->head_mac);
 	}
 	writer->retry_msecs = 0;
+	T_BEGIN {
+		pop3_policy_writer_log_committed(writer, batch);
+	} T_END;
 	i_zero(&batch->records);
 	pop3_policy_batch_free(&batch);
 
@@ -151,7 +154,8 @@ static void pop3_policy_writer_refused(struct pop3_policy_writer *writer,
 		add_str("record", pop3_policy_record_name(record))->
 		add_str("error", batch->error);
 
-	if (pop3_policy_record_info(record->kind)->awaited) {
+	if (pop3_policy_record_info(record->kind)->awaited &&
+	    !record->accepted) {
 		e_error(e->event(), "%s of user %s was refused: %s",
 			pop3_policy_record_name(record),
 			record->username == NULL ? "-" : record->username,
@@ -166,6 +170,7 @@ static void pop3_policy_writer_refused(struct pop3_policy_writer *writer,
 			pop3_policy_record_text(record, 1000));
 		quarantine = pop3_policy_record_quarantine(record,
 							   batch->error);
+		pop3_policy_writer_log_replaced(writer, record, quarantine);
 		/* whoever waits for the user's records waits for this one */
 		quarantine->user = record->user;
 		record->user = NULL;
@@ -362,7 +367,7 @@ static bool pop3_policy_writer_may_send(struct pop3_policy_writer *writer)
 	struct pop3_policy_record *record = writer->queue.head;
 
 	if (writer->state != POP3_POLICY_WRITER_OPEN || writer->failing ||
-	    writer->to_retry != NULL || record == NULL ||
+	    writer->to_retry != NULL || writer->adopting || record == NULL ||
 	    !pop3_policy_db_is_connected(writer->db) ||
 	    writer->batch_count >= POP3_POLICY_BATCHES_MAX)
 		return FALSE;
@@ -387,7 +392,7 @@ static void pop3_policy_batch_fill(struct pop3_policy_batch *batch)
 
 	while ((record = writer->queue.head) != NULL) {
 		if (pop3_policy_record_info(record->kind)->awaited &&
-		    record->callback == NULL) {
+		    record->callback == NULL && !record->accepted) {
 			/* nobody waits for it any more */
 			pop3_policy_record_list_remove(&writer->queue, record);
 			pop3_policy_writer_settle(writer, record,
@@ -403,6 +408,21 @@ static void pop3_policy_batch_fill(struct pop3_policy_batch *batch)
 	}
 }
 
+/* When the next record was made, or that it is of now. */
+static void
+pop3_policy_batch_send_time(struct pop3_policy_batch *batch,
+			    const struct pop3_policy_record *record)
+{
+	const char *params[2] = { NULL, NULL };
+
+	if (record->late) {
+		params[0] = pop3_policy_record_time_text(record->time);
+		params[1] = record->accepted ? "t" : "f";
+	}
+	pop3_policy_db_send(batch->writer->db, POP3_POLICY_STMT_REPLAY_AT,
+			    params, pop3_policy_batch_begin_callback, batch);
+}
+
 static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 {
 	struct pop3_policy_writer *writer = batch->writer;
@@ -416,12 +436,17 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 	};
 	struct pop3_policy_record *record;
 	int64_t seq = batch->first_seq;
+	bool late = FALSE;
 
+	pop3_policy_writer_log_batch(writer, batch);
 	batch->event = event_create(writer->event);
 	pop3_policy_db_send(writer->db, POP3_POLICY_STMT_BATCH_BEGIN, params,
 			    pop3_policy_batch_begin_callback, batch);
 	for (record = batch->records.head; record != NULL;
 	     record = record->next) {
+		if (record->late || late)
+			pop3_policy_batch_send_time(batch, record);
+		late = record->late;
 		pop3_policy_record_send(record, writer->db, chain_id, seq,
 					pop3_policy_batch_record_callback);
 		seq += record->seqs;
@@ -435,6 +460,8 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 void pop3_policy_batch_end(struct pop3_policy_batch *batch)
 {
 	batch->ended = TRUE;
+	if (pop3_policy_batch_rows(batch) > 0 && !batch->failed)
+		pop3_policy_writer_log_sealed(batch->writer, batch);
 	pop3_policy_db_sync(batch->writer->db, pop3_policy_batch_sync_callback,
 			    batch);
 }
@@ -443,6 +470,8 @@ void pop3_policy_writer_send(struct pop3_policy_writer *writer)
 {
 	struct pop3_policy_batch *batch, *last;
 
+	pop3_policy_writer_replay_more(writer);
+	pop3_policy_writer_adopt_more(writer);
 	while (pop3_policy_writer_may_send(writer)) {
 		last = writer->batches_tail;
 		batch = i_new(struct pop3_policy_batch, 1);

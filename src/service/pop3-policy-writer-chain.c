@@ -6,18 +6,17 @@
 #include "strnum.h"
 #include "pop3-policy-param.h"
 #include "pop3-policy-chain-id.h"
+#include "pop3-policy-checkpoint.h"
 #include "pop3-policy-db-text.h"
 #include "pop3-policy-pool.h"
 #include "pop3-policy-writer-private.h"
 
-/* The schema version this service was written for. One newer is served, too: it
-   has what services of the version before call. */
-#define POP3_POLICY_SCHEMA 3
-
 struct pop3_policy_chain_head {
-	int64_t batch, seq, epoch;
-	/* of the last row that was sealed; zeros if none was */
-	unsigned char mac[POP3_POLICY_CHAIN_MAC_SIZE];
+	/* its MAC is that of the last row that was sealed; zeros if none was */
+	struct pop3_policy_log_head head;
+	int64_t epoch;
+	/* the database's clock, seconds since 1970 */
+	double now;
 };
 
 static int
@@ -48,7 +47,7 @@ pop3_policy_chain_check_parameters(const char *text, const char **error_r)
 
 static int
 pop3_policy_chain_parse_mac(const char *text,
-			    struct pop3_policy_chain_head *head)
+			    struct pop3_policy_log_head *head)
 {
 	buffer_t *mac = t_buffer_create(sizeof(head->mac));
 
@@ -71,14 +70,16 @@ pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
 	const char *batch = pop3_policy_db_result_get(result, 0, 0);
 	const char *seq = pop3_policy_db_result_get(result, 0, 1);
 	const char *schema = pop3_policy_db_result_get(result, 0, 2);
+	const char *now = pop3_policy_db_result_get(result, 0, 4);
 	const char *epoch = pop3_policy_db_result_get(result, 0, 5);
 	unsigned int version;
 
-	if (batch == NULL || str_to_int64(batch, &head_r->batch) < 0 ||
-	    seq == NULL || str_to_int64(seq, &head_r->seq) < 0 ||
+	if (batch == NULL || str_to_int64(batch, &head_r->head.batch) < 0 ||
+	    seq == NULL || str_to_int64(seq, &head_r->head.seq) < 0 ||
 	    epoch == NULL || str_to_int64(epoch, &head_r->epoch) < 0 ||
+	    now == NULL || (head_r->now = strtod(now, NULL)) <= 0 ||
 	    pop3_policy_chain_parse_mac(
-		pop3_policy_db_result_get(result, 0, 6), head_r) < 0 ||
+		pop3_policy_db_result_get(result, 0, 6), &head_r->head) < 0 ||
 	    schema == NULL || str_to_uint(schema, &version) < 0) {
 		*error_r = "pop3.chain_open() returned no head";
 		return -1;
@@ -101,23 +102,32 @@ pop3_policy_chain_parse(const struct pop3_policy_db_result *result,
 		pop3_policy_db_result_get(result, 0, 3), error_r);
 }
 
+int pop3_policy_writer_parse_head(const struct pop3_policy_db_result *result,
+				  struct pop3_policy_log_head *head_r,
+				  int64_t *epoch_r, const char **error_r)
+{
+	struct pop3_policy_chain_head head;
+
+	if (pop3_policy_chain_parse(result, &head, error_r) < 0)
+		return -1;
+	*head_r = head.head;
+	*epoch_r = head.epoch;
+	return 0;
+}
+
+/* --- what the head says --- */
+
 /* Find out which of the batches that were under way are durable. Returns FALSE
    if the head is none of those that we can have left. */
 static bool
 pop3_policy_writer_reconcile(struct pop3_policy_writer *writer,
-			     const struct pop3_policy_chain_head *head)
+			     const struct pop3_policy_log_head *head)
 {
 	struct pop3_policy_batch *batch;
 	bool found;
 
-	if (!writer->head_known) {
-		/* of a process before this one */
-		writer->head_batch = head->batch;
-		writer->head_seq = head->seq;
-		memcpy(writer->head_mac, head->mac, sizeof(writer->head_mac));
-		writer->head_known = TRUE;
-		return TRUE;
-	}
+	if (!writer->head_known)
+		return FALSE;
 	found = writer->head_batch == head->batch &&
 		writer->head_seq == head->seq &&
 		memcmp(writer->head_mac, head->mac, sizeof(head->mac)) == 0;
@@ -135,36 +145,143 @@ pop3_policy_writer_reconcile(struct pop3_policy_writer *writer,
 	return TRUE;
 }
 
-static void pop3_policy_writer_new_chain(struct pop3_policy_writer *writer,
-	const struct pop3_policy_chain_head *head)
+static void
+pop3_policy_writer_set_head(struct pop3_policy_writer *writer,
+			    const struct pop3_policy_log_head *head)
+{
+	writer->head_batch = head->batch;
+	writer->head_seq = head->seq;
+	memcpy(writer->head_mac, head->mac, sizeof(writer->head_mac));
+	writer->head_known = TRUE;
+}
+
+/* The audit tells that the chain goes on from an earlier place. */
+static void
+pop3_policy_writer_went_back(struct pop3_policy_writer *writer,
+			     const struct pop3_policy_log_head *last,
+			     const struct pop3_policy_log_head *head)
+{
+	static const unsigned int detail_param = 12;
+	struct pop3_policy_record *record;
+	unsigned int i;
+
+	record = pop3_policy_record_create(POP3_POLICY_RECORD_EVENT, NULL, 1);
+	pop3_policy_record_add(record, "chain-back");
+	for (i = 1; i < detail_param; i++) {
+		pop3_policy_record_add(record, i == detail_param - 1 ?
+				       "{}" : NULL);
+	}
+	pop3_policy_record_add(record, t_strdup_printf("from number %"PRId64
+		" (batch %"PRId64") back to %"PRId64" (batch %"PRId64"): what "
+		"the database lost was written again", last->seq, last->batch,
+		head->seq, head->batch));
+	pop3_policy_writer_add(writer, record);
+	/* after it is in the log: there may be more such records than lines */
+	pop3_policy_checkpoint_back(writer->checkpoint,
+		pop3_policy_chain_id_get(writer->chain), head->seq, head->mac);
+}
+
+/* Somebody goes on with our chain. Opening it again would only stop them. */
+static void
+pop3_policy_writer_stop_cloned(struct pop3_policy_writer *writer,
+			       const struct pop3_policy_log_head *head)
+{
+	const char *chain_id = pop3_policy_chain_id_get(writer->chain);
+	const char *error = t_strdup_printf("chain %s stands at batch "
+		"%"PRId64", seq %"PRId64", where this host did not bring it",
+		chain_id, head->batch, head->seq);
+
+	writer->log.cloned = TRUE;
+	e_error(writer->event, "%s: another host goes on with it, of which "
+		"this one is a copy, or this host was put back to an earlier "
+		"state. Nothing is written and all sessions are refused. "
+		"Remove %s, where no other host uses it, and restart: a new "
+		"chain is begun then. What this host did not write yet stays "
+		"in %s. See: SELECT * FROM pop3.chain WHERE chain_id = '%s'",
+		error, pop3_policy_chain_id_path(writer->chain),
+		pop3_policy_log_get_dir(writer->log.log), chain_id);
+	pop3_policy_db_fail(writer->db, POP3_POLICY_DB_FAILURE_CHAIN, error);
+}
+
+static void
+pop3_policy_writer_new_chain(struct pop3_policy_writer *writer,
+			     const struct pop3_policy_log_head *head)
 {
 	const char *old = t_strdup(pop3_policy_chain_id_get(writer->chain));
+	const char *old_log =
+		t_strdup(pop3_policy_log_get_dir(writer->log.log));
 	const char *retired, *error;
 
 	if (pop3_policy_chain_id_renew(writer->chain, &retired, &error) < 0) {
-		e_error(writer->event, "Chain %s was moved by something else "
-			"(head: batch %"PRId64", seq %"PRId64"; expected "
-			"%"PRId64", %"PRId64"), and a new one cannot be begun: "
-			"%s", old, head->batch, head->seq, writer->head_batch,
-			writer->head_seq, error);
+		e_error(writer->event, "Chain %s went back to batch %"PRId64
+			", seq %"PRId64", and a new one cannot be begun: %s",
+			old, head->batch, head->seq, error);
 		pop3_policy_db_fail(writer->db, POP3_POLICY_DB_FAILURE_CHAIN,
 				    error);
 		return;
 	}
-	e_error(writer->event, "Chain %s was moved by something else (head: "
-		"batch %"PRId64", seq %"PRId64"; expected %"PRId64", %"PRId64
-		"): another service runs with a copy of its id, or the "
-		"database was put back to an earlier state. Going on with the "
-		"new chain %s in %s; the old id is kept in %s. See: SELECT * "
-		"FROM pop3.chain WHERE chain_id = '%s'",
-		old, head->batch, head->seq, writer->head_batch,
-		writer->head_seq, pop3_policy_chain_id_get(writer->chain),
-		pop3_policy_chain_id_path(writer->chain), retired, old);
+	e_error(writer->event, "Chain %s went back to batch %"PRId64", seq "
+		"%"PRId64", which is longer ago than this host's log reaches: "
+		"the database was put back to an earlier state. Going on with "
+		"the new chain %s in %s; the old id is kept in %s, its log in "
+		"%s. See: SELECT * FROM pop3.chain WHERE chain_id = '%s'",
+		old, head->batch, head->seq,
+		pop3_policy_chain_id_get(writer->chain),
+		pop3_policy_chain_id_path(writer->chain), retired, old_log,
+		old);
 	/* What was under way may be there already, in the old chain. Twice
 	   reported is better than never. */
+	pop3_policy_writer_requeue_all(writer);
 	writer->head_known = FALSE;
+	pop3_policy_writer_log_renew(writer);
 	pop3_policy_writer_chain_open(writer);
 }
+
+/* Returns TRUE if the chain can be gone on with. */
+static bool
+pop3_policy_writer_accept_head(struct pop3_policy_writer *writer,
+			       const struct pop3_policy_chain_head *opened)
+{
+	const struct pop3_policy_log_head *head = &opened->head;
+	const struct pop3_policy_log_head last =
+		pop3_policy_log_get_state(writer->log.log)->head;
+	const char *error;
+
+	if (pop3_policy_writer_reconcile(writer, head))
+		return TRUE;
+	switch (pop3_policy_writer_log_find_head(writer, head, opened->epoch,
+						 &error)) {
+	case POP3_POLICY_WRITER_HEAD_OK:
+		pop3_policy_writer_set_head(writer, head);
+		return TRUE;
+	case POP3_POLICY_WRITER_HEAD_BACK:
+		pop3_policy_writer_set_head(writer, head);
+		pop3_policy_writer_went_back(writer, &last, head);
+		return TRUE;
+	case POP3_POLICY_WRITER_HEAD_TOO_OLD:
+		pop3_policy_writer_new_chain(writer, head);
+		return FALSE;
+	case POP3_POLICY_WRITER_HEAD_FOREIGN:
+		pop3_policy_writer_stop_cloned(writer, head);
+		return FALSE;
+	case POP3_POLICY_WRITER_HEAD_ERROR:
+		pop3_policy_db_fail(writer->db,
+				    POP3_POLICY_DB_FAILURE_TRANSIENT, error);
+		return FALSE;
+	}
+	i_unreached();
+}
+
+static void
+pop3_policy_writer_all_late(const struct pop3_policy_record_list *list)
+{
+	struct pop3_policy_record *record;
+
+	for (record = list->head; record != NULL; record = record->next)
+		record->late = TRUE;
+}
+
+/* --- opening it --- */
 
 static void pop3_policy_writer_opened(struct pop3_policy_writer *writer,
 	const struct pop3_policy_db_result *result)
@@ -177,16 +294,21 @@ static void pop3_policy_writer_opened(struct pop3_policy_writer *writer,
 				    error);
 		return;
 	}
-	if (!pop3_policy_writer_reconcile(writer, &head)) {
-		pop3_policy_writer_new_chain(writer, &head);
+	writer->log.clock_offset = 0;
+	writer->log.clock_offset = (int64_t)(head.now * 1000000) -
+		pop3_policy_writer_time(writer);
+	if (!pop3_policy_writer_accept_head(writer, &head))
 		return;
-	}
 	writer->epoch = head.epoch;
 	pop3_policy_writer_requeue_all(writer);
+	/* if it cannot be said there, it will be */
+	(void)pop3_policy_writer_log_opened(writer);
+	pop3_policy_writer_all_late(&writer->queue);
+	pop3_policy_writer_all_late(&writer->deferred);
 	e_debug(writer->event, "Chain %s is open at batch %"PRId64", seq "
 		"%"PRId64"; %u records are waiting",
-		pop3_policy_chain_id_get(writer->chain), head.batch, head.seq,
-		writer->queue.count);
+		pop3_policy_chain_id_get(writer->chain), head.head.batch,
+		head.head.seq, writer->queue.count);
 	writer->full_logged = FALSE;
 	if (writer->dropped > 0) {
 		e_error(writer->event, "%u records were dropped while the "
@@ -194,8 +316,12 @@ static void pop3_policy_writer_opened(struct pop3_policy_writer *writer,
 		writer->dropped = 0;
 	}
 	writer->state = POP3_POLICY_WRITER_OPEN;
+	pop3_policy_writer_replay_begin(writer);
+	pop3_policy_writer_adopt_look(writer);
 	pop3_policy_writer_flush(writer);
-	pop3_policy_pool_writer_up(writer->pool);
+	/* later sessions rely on all of it */
+	if (writer->log.reader == NULL)
+		pop3_policy_pool_writer_up(writer->pool);
 }
 
 static void
@@ -240,6 +366,8 @@ void pop3_policy_writer_chain_open(struct pop3_policy_writer *writer)
 		t_strdup_printf("%u", POP3_POLICY_SCHEMA),
 	};
 
+	if (writer->log.cloned)
+		return;
 	writer->state = POP3_POLICY_WRITER_OPENING;
 	pop3_policy_db_send(writer->db, POP3_POLICY_STMT_CHAIN_OPEN, params,
 			    pop3_policy_writer_open_callback, writer);

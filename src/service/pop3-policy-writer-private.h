@@ -9,7 +9,13 @@
 
 #include "hash.h"
 #include "pop3-policy-chain-form.h"
+#include "pop3-policy-log.h"
 #include "pop3-policy-writer.h"
+#include "pop3-policy-writer-log.h"
+
+/* The schema version this service was written for. One newer is served, too: it
+   has what services of the version before call. */
+#define POP3_POLICY_SCHEMA 3
 
 enum pop3_policy_writer_state {
 	POP3_POLICY_WRITER_CLOSED = 0,
@@ -62,6 +68,7 @@ struct pop3_policy_writer {
 	struct pop3_policy_chain_id *chain;
 	struct pop3_policy_key *key;
 	struct pop3_policy_checkpoint *checkpoint;
+	struct pop3_policy_writer_log log;
 	struct pop3_policy_db *db;
 	enum pop3_policy_writer_state state;
 	struct pop3_policy_db_result *open_result;
@@ -99,6 +106,11 @@ struct pop3_policy_writer {
 	bool full_logged;
 	/* records dropped for lack of memory since it was last logged */
 	unsigned int dropped;
+	struct pop3_policy_writer_adopt *adopt;
+	/* a log was found that is taken over: nothing else is sent */
+	bool adopting;
+	/* the process ends: what is not written yet stays in the log */
+	bool closing;
 };
 
 /* --- pop3-policy-writer.c --- */
@@ -114,6 +126,11 @@ void pop3_policy_record_list_prepend_list(struct pop3_policy_record_list *dest,
 void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record *record,
 			       enum pop3_policy_record_status status);
+
+/* Take it out of the queue: it will not be written. It must not have been
+   sent. */
+void pop3_policy_writer_drop_queued(struct pop3_policy_writer *writer,
+				    struct pop3_policy_record *record);
 
 /* --- pop3-policy-writer-batch.c --- */
 
@@ -153,6 +170,11 @@ void pop3_policy_writer_undefer(struct pop3_policy_writer *writer);
 
 /* The connection is there: ask for the head, then go on. */
 void pop3_policy_writer_chain_open(struct pop3_policy_writer *writer);
+/* What pop3.chain_open() answered. Returns 0, or -1 + *error_r if the schema does
+   not fit this service. */
+int pop3_policy_writer_parse_head(const struct pop3_policy_db_result *result,
+				  struct pop3_policy_log_head *head_r,
+				  int64_t *epoch_r, const char **error_r);
 
 /* --- pop3-policy-writer-user.c --- */
 

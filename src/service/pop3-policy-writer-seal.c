@@ -182,18 +182,27 @@ void pop3_policy_batch_send_rows(struct pop3_policy_batch *batch)
 		t_strdup_printf("%"PRId64, batch->last_seq),
 		NULL, NULL, NULL
 	};
-	const char *id, *time;
+	const char *id, *time, *plain;
+	int64_t time_from, from = -1;
 
 	for (record = batch->records.head; record != NULL;
 	     record = record->next) {
-		/* at most one of them is under way */
-		if (pop3_policy_plain_from(record) != NULL)
-			params[3] = pop3_policy_plain_from(record);
+		if (record->late && (from < 0 || record->time < from))
+			from = record->time;
+		plain = pop3_policy_plain_from(record);
+		if (plain != NULL) {
+			/* rounded down */
+			time_from = (int64_t)(strtod(plain, NULL) * 1000000) - 1;
+			if (from < 0 || time_from < from)
+				from = time_from;
+		}
 		if (pop3_policy_record_session_key(record, &id, &time)) {
 			pop3_policy_array_add_text(sessions, id);
 			pop3_policy_array_add_text(started, time);
 		}
 	}
+	if (from >= 0)
+		params[3] = pop3_policy_record_time_text(from);
 	params[4] = pop3_policy_array_end(sessions);
 	params[5] = pop3_policy_array_end(started);
 	pop3_policy_db_send(writer->db, POP3_POLICY_STMT_CHAIN_ROWS, params,

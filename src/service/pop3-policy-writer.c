@@ -22,6 +22,7 @@
 static const enum pop3_policy_stmt writer_stmts[] = {
 	POP3_POLICY_STMT_CHAIN_OPEN,
 	POP3_POLICY_STMT_BATCH_BEGIN,
+	POP3_POLICY_STMT_REPLAY_AT,
 	POP3_POLICY_STMT_CHAIN_ROWS,
 	POP3_POLICY_STMT_CHAIN_SEAL,
 	POP3_POLICY_STMT_INTENT_STATE,
@@ -93,6 +94,8 @@ void pop3_policy_writer_settle(struct pop3_policy_writer *writer,
 {
 	i_assert(record->prev == NULL && record->next == NULL);
 
+	if (status == POP3_POLICY_RECORD_FAILED)
+		pop3_policy_writer_log_dropped(writer, record);
 	if (record->callback != NULL) {
 		record->callback(status,
 				 status == POP3_POLICY_RECORD_COMMITTED ?
@@ -160,6 +163,8 @@ static void pop3_policy_writer_enqueue(struct pop3_policy_writer *writer,
 				       struct pop3_policy_record *record)
 {
 	record->id = ++writer->last_id;
+	/* it goes to the database even if it cannot go to the disk */
+	(void)pop3_policy_writer_log_record(writer, record);
 	pop3_policy_writer_user_add(writer, record);
 	if (record->user != NULL && record->user->deferred) {
 		pop3_policy_record_list_append(&writer->deferred, record);
@@ -217,6 +222,16 @@ bool pop3_policy_writer_can_forget(const struct pop3_policy_writer *writer,
 		(record->batch == NULL && !writer->failing);
 }
 
+void pop3_policy_writer_drop_queued(struct pop3_policy_writer *writer,
+				    struct pop3_policy_record *record)
+{
+	i_assert(record->batch == NULL);
+
+	pop3_policy_record_list_remove(record->deferred ? &writer->deferred :
+				       &writer->queue, record);
+	pop3_policy_writer_settle(writer, record, POP3_POLICY_RECORD_FAILED);
+}
+
 void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record **_record)
 {
@@ -227,13 +242,8 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 	record->context = NULL;
 	/* Once sent it cannot be taken back. If it turns out not to be
 	   durable, it is dropped before it is sent again. */
-	if (pop3_policy_writer_can_forget(writer, record)) {
-		pop3_policy_record_list_remove(record->deferred ?
-					       &writer->deferred :
-					       &writer->queue, record);
-		pop3_policy_writer_settle(writer, record,
-					  POP3_POLICY_RECORD_FAILED);
-	}
+	if (pop3_policy_writer_can_forget(writer, record))
+		pop3_policy_writer_drop_queued(writer, record);
 }
 
 bool pop3_policy_writer_is_idle(const struct pop3_policy_writer *writer)
@@ -259,6 +269,8 @@ pop3_policy_writer_disconnected(bool was_connected ATTR_UNUSED,
 	struct pop3_policy_writer *writer = context;
 
 	writer->state = POP3_POLICY_WRITER_CLOSED;
+	pop3_policy_writer_replay_end(writer);
+	pop3_policy_writer_adopt_cancel(writer);
 	pop3_policy_db_result_unref(&writer->open_result);
 	timeout_remove(&writer->to_retry);
 	pop3_policy_pool_writer_down(writer->pool, failure, error);
@@ -278,6 +290,7 @@ pop3_policy_writer_init(struct event *event_parent,
 {
 	struct pop3_policy_writer *writer;
 	struct pop3_policy_db_settings db_set;
+	const char *error;
 
 	writer = i_new(struct pop3_policy_writer, 1);
 	writer->event = event_create(event_parent);
@@ -290,6 +303,9 @@ pop3_policy_writer_init(struct event *event_parent,
 	writer->checkpoint = pop3_policy_checkpoint_init(writer->event,
 							 set->state_dir);
 	hash_table_create(&writer->users, default_pool, 0, str_hash, strcmp);
+	if (pop3_policy_writer_log_init(writer, &error) < 0)
+		i_fatal("%s", error);
+	pop3_policy_writer_adopt_init(writer);
 
 	i_zero(&db_set);
 	db_set.conninfo = set->connect;
@@ -315,25 +331,36 @@ void pop3_policy_writer_deinit(struct pop3_policy_writer **_writer)
 {
 	struct pop3_policy_writer *writer = *_writer;
 	struct pop3_policy_record *record;
-	unsigned int lost;
+	unsigned int kept = 0, lost = 0;
 
 	*_writer = NULL;
 	/* calls back what is under way */
 	pop3_policy_db_deinit(&writer->db);
 	writer->state = POP3_POLICY_WRITER_CLOSED;
+	writer->closing = TRUE;
 	pop3_policy_writer_requeue_all(writer);
 	pop3_policy_writer_undefer(writer);
-	lost = writer->queue.count;
 	while ((record = writer->queue.head) != NULL) {
+		if (record->log_id != 0)
+			kept++;
+		else
+			lost++;
 		pop3_policy_record_list_remove(&writer->queue, record);
 		pop3_policy_writer_settle(writer, record,
 					  POP3_POLICY_RECORD_FAILED);
 	}
+	if (kept > 0) {
+		e_info(writer->event, "%u records could not be written before "
+		       "the end; they are in the log, for the next service",
+		       kept);
+	}
 	if (lost > 0) {
 		e_error(writer->event, "%u records could not be written "
-			"before the end and are lost; removals among them "
-			"will be found by repair", lost);
+			"before the end and are lost, as they are not in the "
+			"log", lost);
 	}
+	pop3_policy_writer_adopt_deinit(writer);
+	pop3_policy_writer_log_deinit(writer);
 	timeout_remove(&writer->to_send);
 	timeout_remove(&writer->to_retry);
 	pop3_policy_db_result_unref(&writer->open_result);

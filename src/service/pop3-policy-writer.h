@@ -27,7 +27,7 @@ pop3_policy_writer_init(struct event *event_parent,
 			struct pop3_policy_pool *pool,
 			struct pop3_policy_chain_id **chain,
 			struct pop3_policy_key **key);
-/* What was not sent is given up, and said to be. */
+/* What was not sent stays in the log. */
 void pop3_policy_writer_deinit(struct pop3_policy_writer **writer);
 
 /* Queue a record that nobody waits for; it goes out within batch_interval. */
@@ -54,6 +54,9 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
    forgotten. */
 bool pop3_policy_writer_can_forget(const struct pop3_policy_writer *writer,
 				   const struct pop3_policy_record *record);
+/* FALSE if what a session relies on cannot be recorded: the log on this host
+   cannot be written, or another service goes on with its chain. */
+bool pop3_policy_writer_is_accepting(struct pop3_policy_writer *writer);
 /* Send what is queued now. */
 void pop3_policy_writer_flush(struct pop3_policy_writer *writer);
 /* TRUE if everything is durable. */

@@ -110,6 +110,7 @@ static void test_log_format(void)
 		ids(POP3_POLICY_LOG_DONE, 0, list, 1),
 		ids(POP3_POLICY_LOG_DONE, 0, NULL, 0),
 		head(POP3_POLICY_LOG_ACK, INT64_MAX, 0, 0xff),
+		head(POP3_POLICY_LOG_SEALED, 4, 5, 1),
 		head(POP3_POLICY_LOG_OPEN, 4, 5, 1),
 		head(POP3_POLICY_LOG_START, 4, 5, 1),
 		head(POP3_POLICY_LOG_ADOPTED, 0, 0, 0),
@@ -122,9 +123,9 @@ static void test_log_format(void)
 	entries[1].accepted = TRUE;
 	entries[3].head.batch = entries[3].head.seq = 0;
 	entries[4].head.batch = entries[4].head.seq = 0;
-	entries[7].chain_id = entries[8].chain_id = CHAIN;
-	entries[7].oldest = 12;
-	entries[7].id = entries[8].id = 5;
+	entries[8].chain_id = entries[9].chain_id = CHAIN;
+	entries[8].oldest = 12;
+	entries[8].id = entries[9].id = 5;
 
 	test_begin("log: entries");
 	for (i = 0; i < N_ELEMENTS(entries); i++) {

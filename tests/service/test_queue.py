@@ -91,7 +91,8 @@ def test_sigterm_writes_what_is_queued(make_service, new_session):
 
 
 def test_killed_service_is_started_again(service, client, new_session):
-    """What was committed stays, what was queued is lost, the chain goes on."""
+    """What was committed stays, the chain goes on. For what was queued see
+    test_log.py."""
     service.expect(r"child \d+ killed with signal 9")
     session = new_session()
     login = client.login(USER, session)
@@ -153,54 +154,6 @@ def test_chain_file(service):
     service.wait_log("The database can be used", 2)
     with open(path) as file:
         assert file.read() == chain
-
-
-def test_copied_chain_is_given_up(make_service, service, client, new_session):
-    """Two services with one chain id, as after cloning a host."""
-    did_something(client, new_session())
-    service.wait_sessions(USER, 1)
-    twin = make_service(pg=service.pg, dbname=service.dbname, wait=False,
-                        settings={"state_dir": "/nonexistent"})
-    twin.expect("/nonexistent", "Fatal")
-    state = service.path("state", "pop3-policy")
-    copy = twin.path("copied")
-    shutil.copytree(state, copy)
-    for path in [copy] + [os.path.join(copy, n) for n in os.listdir(copy)]:
-        shutil.chown(path, "dovecot", "dovecot")
-    twin.settings["state_dir"] = copy
-    twin.write_settings()
-    twin.wait_log("The database can be used")
-    other = twin.client()
-    did_something(other, new_session())
-    service.wait_sessions(USER, 2)
-    service.expect("was moved by something else", "cannot be used")
-    did_something(client, new_session())
-    service.wait_sessions(USER, 3)
-    lines = service.log_lines("was moved by something else")
-    assert len(lines) == 1
-    assert os.path.join(state, "chain") in lines[0]
-    assert service.value("SELECT count(*) FROM pop3.chain") == 2
-    assert len([name for name in os.listdir(state)
-                if name.startswith("chain.retired.")]) == 1
-    # it goes on with that
-    did_something(client, new_session())
-    service.wait_sessions(USER, 4)
-
-
-def test_database_put_back(service, client, new_session):
-    """An older state of the chain: after a fail-over that lost something."""
-    service.expect("was moved by something else", "cannot be used")
-    did_something(client, new_session(), uid=1)
-    did_something(client, new_session(), uid=2)
-    service.wait_sessions(USER, 2)
-    service.altered = True
-    service.sql("DELETE FROM pop3.session WHERE seq = 2")
-    service.sql("UPDATE pop3.chain SET last_batch = 1, last_seq = 1, "
-                "last_mac = (SELECT substring(s.macs FOR 32) "
-                "FROM pop3.seal s WHERE s.first_seq = 1)")
-    did_something(client, new_session(), uid=3)
-    service.wait_sessions(USER, 2)
-    service.wait_log("was moved by something else")
 
 
 def test_damaged_chain_file(make_service, new_session):

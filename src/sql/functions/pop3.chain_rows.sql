@@ -20,7 +20,7 @@ CREATE FUNCTION pop3.chain_rows(
 #variable_conflict use_column
 DECLARE
     v_found bigint := 0;
-    v_from timestamptz := coalesce(to_timestamp(p_from), now());
+    v_from timestamptz := least(to_timestamp(p_from), now());
     v_until timestamptz := now();
 BEGIN
     IF cardinality(p_session_id) > 0 THEN
@@ -63,7 +63,7 @@ BEGIN
                       AND s.seq BETWEEN p_first_seq AND p_last_seq
                    OFFSET 0) r;
         GET DIAGNOSTICS v_found = ROW_COUNT;
-        v_from := coalesce(to_timestamp(p_from), now());
+        v_from := least(to_timestamp(p_from), now());
         v_until := now();
     END IF;
     IF v_found > p_last_seq - p_first_seq THEN

@@ -42,6 +42,7 @@ CREATE FUNCTION pop3.event_text(p_event text, p_action text, p_reason text,
             ('mass-delete', 'mass deletion: hidden instead of removed'),
             ('would-mass-delete', 'mass deletion: would have been hidden'),
             ('quarantined', 'a record could not be written'),
+            ('chain-back', 'the database lost records, they were written again'),
             ('forgotten', 'personal data was erased'))
             x (event, words) WHERE x.event = p_event), p_event) END
 $$;
