@@ -2,10 +2,13 @@
 """Rows of the audit that were written in plain SQL become part of a chain; and
 what is erased leaves its salt."""
 
+import os
+import re
 import threading
 
 import pytest
 
+from pg import TOP
 from sqlhelp import USER, Service, new_id
 
 OTHER = "berta@example.org"
@@ -206,3 +209,19 @@ def test_whoever_was_forgotten_is_known_for_a_while(db):
     db.rows("UPDATE pop3.forgotten SET at = now() - interval '31 days'")
     db.value("SELECT pop3.forget_user(%s)", (OTHER,), role="pop3_admin")
     assert db.value("SELECT count(*) FROM pop3.forgotten") == 1
+
+
+def test_verify_knows_the_same_events(db):
+    """It does not ask the function, which may lie."""
+    path = os.path.join(TOP, "src", "verify",
+                        "pop3-policy-verify-unchained.c")
+    with open(path) as file:
+        text = file.read().split("service_events[] = {")[1].split("}")[0]
+    events = re.findall('"([a-z-]+)"', text)
+    assert len(events) > 10
+    with open(os.path.join(TOP, "src", "sql", "functions",
+                           "pop3.is_plain_event.sql")) as file:
+        assert sorted(re.findall("'([a-z-]+)'", file.read().split(
+            "ARRAY[")[1].split("]")[0])) == sorted(events)
+    assert db.values("SELECT e FROM unnest(%s) e "
+                     "WHERE pop3.is_plain_event(e)", (events,)) == []
