@@ -75,8 +75,9 @@ struct pop3_policy_cache {
 	   pop3_policy_cache_usecs(); FALSE while it is loaded anew */
 	bool right;
 	uint64_t right_at;
-	/* of what it holds */
-	int64_t generation;
+	/* generation and transaction of what it holds, as
+	   pop3.policies_known() writes them; NULL before it holds anything */
+	char *version;
 	/* moves on with every change */
 	unsigned int changes;
 	/* moves on when everything is loaded anew */

@@ -20,6 +20,7 @@ enum pop3_policy_changes_column {
 	POP3_POLICY_CHANGES_VERSION,
 	POP3_POLICY_CHANGES_VALUES,
 	POP3_POLICY_CHANGES_GENERATION,
+	POP3_POLICY_CHANGES_CHANGED_BY,
 	POP3_POLICY_CHANGES_HISTORY_ID
 };
 
@@ -145,6 +146,7 @@ void pop3_policy_cache_deinit(struct pop3_policy_cache **_cache)
 	hash_table_destroy(&cache->presets);
 	hash_table_destroy(&cache->domains);
 	event_unref(&cache->event);
+	i_free(cache->version);
 	i_free(cache->stopped);
 	i_free(cache);
 }
@@ -213,12 +215,15 @@ int pop3_policy_cache_apply(struct pop3_policy_cache *cache,
 		POP3_POLICY_CHANGES_KIND);
 	const char *generation = pop3_policy_db_result_get(result, 0,
 		POP3_POLICY_CHANGES_GENERATION);
+	const char *changed_by = pop3_policy_db_result_get(result, 0,
+		POP3_POLICY_CHANGES_CHANGED_BY);
 	const char *history_id = pop3_policy_db_result_get(result, 0,
 		POP3_POLICY_CHANGES_HISTORY_ID);
 	unsigned int i, rows = pop3_policy_db_result_rows(result);
 	int ret = 0;
 
-	if (kind == NULL || generation == NULL || history_id == NULL ||
+	if (kind == NULL || generation == NULL || changed_by == NULL ||
+	    history_id == NULL ||
 	    str_to_int64(generation, &state_r->generation) < 0 ||
 	    str_to_int64(history_id, &state_r->history_id) < 0) {
 		*error_r = "pop3.policy_changes() returned no generation";
@@ -233,7 +238,8 @@ int pop3_policy_cache_apply(struct pop3_policy_cache *cache,
 		cache->loaded += cache->loaded == UINT_MAX ? 2 : 1;
 	}
 	cache->changes++;
-	cache->generation = state_r->generation;
+	i_free(cache->version);
+	cache->version = i_strconcat(generation, ".", changed_by, NULL);
 	for (i = 1; i < rows && ret == 0; i++) T_BEGIN {
 		ret = pop3_policy_cache_apply_row(cache, result, i, error_r);
 	} T_END_PASS_STR_IF(ret < 0, error_r);
@@ -425,9 +431,9 @@ int pop3_policy_cache_lookup(struct pop3_policy_cache *cache, pool_t pool,
 
 const char *pop3_policy_cache_known(const struct pop3_policy_cache *cache)
 {
-	return t_strdup_printf("%"PRId64"%s%s", cache->generation,
-			       cache->stopped == NULL ? "" : ".",
-			       cache->stopped == NULL ? "" : cache->stopped);
+	i_assert(cache->version != NULL);
+	return cache->stopped == NULL ? t_strdup(cache->version) :
+		t_strconcat(cache->version, ".", cache->stopped, NULL);
 }
 
 void pop3_policy_cache_look(struct pop3_policy_cache *cache)

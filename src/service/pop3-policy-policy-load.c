@@ -26,6 +26,7 @@
 enum pop3_policy_generation_column {
 	POP3_POLICY_GENERATION_SOURCE = 0,
 	POP3_POLICY_GENERATION_NUMBER,
+	POP3_POLICY_GENERATION_CHANGED_BY,
 	POP3_POLICY_GENERATION_STOPPED,
 	POP3_POLICY_GENERATION_NOW
 };
@@ -220,8 +221,7 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 {
 	struct pop3_policy_loader *loader = context;
 	struct pop3_policy_cache *cache = loader->cache;
-	const char *source, *number, *now;
-	int64_t generation;
+	const char *source, *number, *changed_by, *now;
 
 	if (!pop3_policy_loader_check(loader, result))
 		return;
@@ -229,9 +229,11 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 					   POP3_POLICY_GENERATION_SOURCE);
 	number = pop3_policy_db_result_get(result, 0,
 					   POP3_POLICY_GENERATION_NUMBER);
+	changed_by = pop3_policy_db_result_get(result, 0,
+					POP3_POLICY_GENERATION_CHANGED_BY);
 	now = pop3_policy_db_result_get(result, 0, POP3_POLICY_GENERATION_NOW);
 	if (source == NULL || now == NULL || number == NULL ||
-	    str_to_int64(number, &generation) < 0) {
+	    changed_by == NULL) {
 		pop3_policy_loader_failed(loader,
 			"pop3.generation does not have its row");
 		return;
@@ -243,7 +245,8 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 					  POP3_POLICY_GENERATION_STOPPED));
 
 	if (null_strcmp(loader->source, source) == 0 &&
-	    loader->state.generation == generation) {
+	    null_strcmp(cache->version, t_strconcat(number, ".", changed_by,
+						    NULL)) == 0) {
 		pop3_policy_cache_is_right(cache, loader->sent);
 		pop3_policy_loader_done(loader);
 		return;

@@ -86,9 +86,10 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "chain_plain", "uuid, bigint, int, float8", NULL },
 
 	{ "maintain", "", "partitions_made, strays" },
-	{ "policy_generation", "", "source, generation, stopped, now" },
+	{ "policy_generation", "", "source, generation, changed_by, stopped, now" },
 	{ "policy_changes", "bigint, bigint",
-	  "kind, name, preset, version, \"values\", generation, history_id" },
+	  "kind, name, preset, version, \"values\", generation, changed_by, "
+	  "history_id" },
 	{ "policy_users", "text, int", "names, last" },
 };
 

@@ -2,8 +2,7 @@
 -- them as of p_generation, when the last row of pop3.policy_history was
 -- p_history_id; if that is NULL or too long ago, it gets everything. Rows are
 --   all, some       the first one, and whether that is all there is, or some
---                   that changed: with generation, history_id, stopped and now
---                   as in pop3.policy_generation()
+--                   that changed: with generation, changed_by and history_id
 --   scope           a row of the site or a domain; version is NULL if it was
 --                   deleted
 --   preset          the same of a preset
@@ -13,7 +12,8 @@
 
 CREATE FUNCTION pop3.policy_changes(p_generation bigint, p_history_id bigint)
     RETURNS TABLE (kind text, name text, preset text, version bigint,
-                   "values" text[], generation bigint, history_id bigint)
+                   "values" text[], generation bigint, changed_by xid8,
+                   history_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -31,11 +31,13 @@ BEGIN
                        p_history_id BETWEEN v_last - c_many AND v_last, false);
     RETURN QUERY
     SELECT CASE WHEN v_some THEN 'some' ELSE 'all' END, NULL::text,
-           NULL::text, NULL::bigint, NULL::text[], g.generation, v_last;
+           NULL::text, NULL::bigint, NULL::text[], g.generation, g.changed_by,
+           v_last;
     IF NOT v_some THEN
         RETURN QUERY
         SELECT CASE WHEN r.is_preset THEN 'preset' ELSE 'scope' END, r.name,
-               r.preset, r.version, r."values", NULL::bigint, NULL::bigint
+               r.preset, r.version, r."values", NULL::bigint, NULL::xid8,
+               NULL::bigint
           FROM pop3.policy_row r
          WHERE r.is_preset OR r.name = '*' OR r.name LIKE '@%';
         RETURN;
@@ -55,11 +57,11 @@ BEGIN
          WHERE h.history_id > p_history_id AND n.name IS NOT NULL
     )
     SELECT 'user', c.name, NULL::text, NULL::bigint, NULL::text[],
-           NULL::bigint, NULL::bigint
+           NULL::bigint, NULL::xid8, NULL::bigint
       FROM changed c WHERE c.is_user
     UNION ALL
     SELECT CASE c.kind WHEN 'preset' THEN 'preset' ELSE 'scope' END, c.name,
-           r.preset, r.version, r."values", NULL, NULL
+           r.preset, r.version, r."values", NULL, NULL, NULL
       FROM changed c
            LEFT JOIN pop3.policy_row r
            ON r.is_preset = (c.kind = 'preset') AND r.name = c.name

@@ -234,10 +234,11 @@ CREATE FUNCTION pop3.move_generation() RETURNS trigger
 BEGIN
     IF TG_TABLE_NAME = 'policy_history' THEN
         -- they look each second, or load everything
-        IF TG_OP <> 'TRUNCATE' AND
-           NOT EXISTS (SELECT FROM before_it b
-                        WHERE b.at > now() - interval '1 day') THEN
-            RETURN NULL;
+        IF TG_OP <> 'TRUNCATE' THEN
+            IF NOT EXISTS (SELECT FROM before_it b
+                            WHERE b.at > now() - interval '1 day') THEN
+                RETURN NULL;
+            END IF;
         END IF;
     END IF;
     -- many updates of one row in one transaction would be slow
