@@ -219,7 +219,7 @@
                   of last, or lower since (absent: 0)
        cached=1   the database cannot be asked: as last known. now= is then
                   the service's guess of database time.
-   FAIL temp if it cannot be asked and nothing is known of the user.
+   FAIL temp if it cannot be asked and the user's policy is not known.
 
    ---- EVICT: what may go to make room for a delivery ---------------------
    user= session= guid= uidvalidity= (of INBOX)

@@ -131,13 +131,13 @@ static void pop3_policy_init(void)
 	service->usage = pop3_policy_usage_init(service->writer, service->pool,
 						service->set.poll_interval);
 	service->plain = pop3_policy_plain_init(service->writer, service->pool);
-	service->limits = pop3_policy_limits_init();
 	service->states = pop3_policy_state_cache_init(
 		service->set.offline_users, service->set.offline_time);
 	service->clock = pop3_policy_clock_check_init(service->event);
 	service->policies = pop3_policy_cache_init(service->event,
 						   &service->set,
 						   service->pool);
+	service->limits = pop3_policy_limits_init(service->policies);
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
 						      &service->set);
@@ -189,8 +189,8 @@ static void pop3_policy_deinit(void)
 	pop3_policy_admin_deinit(&service->admin);
 	pop3_policy_order_deinit(&service->order);
 	pop3_policy_state_cache_deinit(&service->states);
-	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_limits_deinit(&service->limits);
+	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_clock_check_deinit(&service->clock);
 	pop3_policy_plain_deinit(&service->plain);
 	pop3_policy_usage_deinit(&service->usage);

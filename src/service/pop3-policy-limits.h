@@ -1,9 +1,11 @@
 #ifndef POP3_POLICY_LIMITS_H
 #define POP3_POLICY_LIMITS_H
 
-/* The last known policies of users, for deliveries while the database cannot be
-   asked. Nothing is answered from here while it can be. */
+/* What is known of users without asking, for while the database cannot be:
+   policies from their cache, and what owners were told. Nothing is answered from
+   here while it can be asked. */
 
+struct pop3_policy_cache;
 struct pop3_policy_limits;
 
 struct pop3_policy_known_limits {
@@ -15,24 +17,19 @@ struct pop3_policy_known_limits {
 	unsigned int told;
 };
 
-struct pop3_policy_limits *pop3_policy_limits_init(void);
+struct pop3_policy_limits *
+pop3_policy_limits_init(struct pop3_policy_cache *policies);
 void pop3_policy_limits_deinit(struct pop3_policy_limits **limits);
 
-/* Remember a user's policy, and from `now' how the clocks compare. Past a
-   hundred thousand users those are forgotten that were asked about least
-   recently. */
-void pop3_policy_limits_remember(struct pop3_policy_limits *limits,
-				 const char *user, const char *policy,
-				 const char *now);
-/* The level of quota_warn that the owner was told of. Ignored for a user that
-   is not known. */
+/* The level of quota_warn that the owner was told of. Past a hundred thousand
+   users those are forgotten that were asked about least recently. */
 void pop3_policy_limits_told(struct pop3_policy_limits *limits,
 			     const char *user, unsigned int level);
 /* The same, unless it is lower already. */
 void pop3_policy_limits_lower_told(struct pop3_policy_limits *limits,
 				   const char *user, unsigned int level);
-/* Returns FALSE if the user is not known. Valid until the next call; now is
-   allocated from the data stack. */
+/* Returns FALSE if the user's policy is not known. Strings are allocated from
+   the data stack. */
 bool pop3_policy_limits_find(struct pop3_policy_limits *limits,
 			     const char *user,
 			     struct pop3_policy_known_limits *known_r);

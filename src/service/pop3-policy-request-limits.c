@@ -119,8 +119,6 @@ static void pop3_policy_limits_level(struct pop3_policy_request *request,
 	/* what was said since, but is not written yet */
 	known.told = I_MIN(known.told, pop3_policy_usage_lowest_level(
 		service->usage, ctx->user));
-	pop3_policy_limits_remember(service->limits, ctx->user, known.policy,
-				    known.now);
 	pop3_policy_limits_told(service->limits, ctx->user, known.told);
 	pop3_policy_limits_reply(request, &known, FALSE);
 }

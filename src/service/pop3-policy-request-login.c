@@ -176,8 +176,6 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 					      login->states_mark, login->user,
 					      result);
 	}
-	pop3_policy_limits_remember(request->service->limits, login->user,
-				    reply.policy, login->now);
 	pop3_policy_request_reply(request, str);
 }
 

@@ -422,6 +422,17 @@ class ServiceHost:
         rows = self.sql(query, args)
         return rows[0][0] if rows else None
 
+    def wait_policies(self):
+        """Wait until the service has looked at the policies, and taken over
+        what it found: it looks again only then."""
+        query = "SELECT query_start FROM pg_stat_activity WHERE " \
+            "application_name = 'pop3-policy policies' AND " \
+            "datname = current_database() AND query_start > %s"
+        since = self.value("SELECT clock_timestamp()")
+        for _ in range(2):
+            since = wait_until(lambda after=since: self.value(query, (after,)),
+                               "the service to look at the policies")
+
     def audit(self, user=None):
         """(event, uid, reason) in the order of the chain."""
         return self.sql("SELECT event, uid, reason FROM pop3.audit WHERE "

@@ -114,6 +114,8 @@ def test_limits_while_the_database_is_away(own_service, own_postgres,
     client = service.client()
     known = limits(client, new_session())
     assert "cached" not in known
+    service.sql("SELECT pop3.set_policy(%s, 'quota_storage', '1')", (OTHER,))
+    service.wait_policies()
     own_postgres.stop("immediate")
     service.wait_log(AWAY)
     start = time.monotonic()
@@ -125,7 +127,10 @@ def test_limits_while_the_database_is_away(own_service, own_postgres,
             k: v for k, v in known.items() if k != "now"}
         assert 0 <= float(reply["now"]) - float(known["now"]) < 30
     assert time.monotonic() - start < 1
-    # of whom nothing is known
+    # the policy of a domain is known for all its users; not that of one with
+    # a row that nobody asked for
+    assert limits(client, new_session(), "new@example.org")["version"] == \
+        known["version"]
     with pytest.raises(Fail) as fail:
         limits(client, new_session(), OTHER)
     assert fail.value.code == "temp"
@@ -140,6 +145,8 @@ def test_what_a_login_saw_is_known(own_service, own_postgres, new_session):
     service = own_service
     service.expect(AWAY)
     client = service.client()
+    service.sql("SELECT pop3.set_policy(%s, 'notify', 'yes')", (USER,))
+    service.wait_policies()
     login = client.login(USER, new_session())
     own_postgres.stop("immediate")
     service.wait_log(AWAY)
@@ -162,6 +169,8 @@ def test_limits_of_a_database_that_does_not_answer(postgres, make_service,
         service.expect(AWAY, "requests failed", "No answer|no answer")
         client = service.client()
         known = limits(client, new_session())
+        service.sql("SELECT pop3.set_policy(%s, 'notify', 'yes')", (OTHER,))
+        service.wait_policies()
         proxy.hold()
         start = time.monotonic()
         reply = limits(client, new_session())
