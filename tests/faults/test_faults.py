@@ -16,7 +16,7 @@ import pytest
 
 from fault_series import HOSTS, Series, table
 
-RUNS = int(os.environ.get("POP3_POLICY_FAULT_RUNS", 300))
+RUNS = int(os.environ.get("POP3_POLICY_FAULT_RUNS", 200))
 SEED = os.environ.get("POP3_POLICY_FAULT_SEED", "1939")
 # each with a host of its own
 SHARES = 2 * len(HOSTS)

@@ -143,17 +143,22 @@ class _Database(Fault):
 class BackendKilled(_Database):
     """kill -9 of one: PostgreSQL ends all, and recovers."""
 
+    pid = None
+
     def begin(self):
         pids = self.host.pg.backends()
         if not pids:
             return False
+        self.pid = self.rng.choice(pids)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.rng.choice(pids), signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
         return True
 
     def end(self):
-        # it may not have noticed yet
-        time.sleep(0.02)
+        # when the postmaster has noticed, nobody is let in until it is well
+        if self.pid is not None:
+            wait_until(lambda: not os.path.exists("/proc/%d" % self.pid),
+                       what="PostgreSQL to notice")
         self.host.pg._wait_ready()
 
 

@@ -45,15 +45,16 @@ def at_once(drop, found, uid, intents):
         for one, other in itertools.combinations(sessions, 2))
 
 
-def retrieved_at_once(drop, found, uid, intents):
-    """Did a session retrieve a message while another one removed it? When it is
-    recorded behind the removal there is state again, which the next session
-    finds to be gone."""
+def touched_at_once(drop, found, uid, intents):
+    """Did a session retrieve or hide a message while another one removed it?
+    When it is recorded behind the removal there is state again, which the next
+    sessions find to be gone."""
     names = {row["dovecot_session"] for row in found.audit
              if (row["session_id"], row["intent_no"]) in intents}
-    return any(uid in session.fetched and session.overlaps(other)
+    return any(uid in session.fetched | session.deleted and
+               session.overlaps(other)
                for session in drop.sessions for other in drop.sessions
-               if other.name in names and session.name not in names)
+               if other.name in names and other is not session)
 
 
 def violations(drop, found):
@@ -78,7 +79,7 @@ def violations(drop, found):
             if gone[uid]:
                 wrong.append("UID %d is there, and was told as gone" % uid)
             continue
-        if gone[uid] == 1 and retrieved_at_once(drop, found, uid, intents):
+        if gone[uid] and touched_at_once(drop, found, uid, intents):
             gone[uid] = 0
         told = len(intents) + gone[uid]
         if told == 0 and uid not in drop.expunged:
