@@ -22,11 +22,11 @@ struct pop3_policy_service_settings {
 	const char *key_file;
 	/* seconds that an intent to remove may stay without outcome */
 	unsigned int intent_lease;
+	/* seconds that what was written stays in the log */
+	unsigned int log_keep;
 	/* milliseconds that a record nobody waits for may be held back, so
 	   that several go in one transaction */
 	unsigned int batch_interval;
-	/* seconds that what was written stays in the log */
-	unsigned int log_keep;
 	/* seconds between two writings of the counters of polls */
 	unsigned int poll_interval;
 	/* write a session row for each poll that found nothing */

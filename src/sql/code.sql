@@ -55,6 +55,7 @@
 \ir functions/pop3.chain_seal.sql
 \ir functions/pop3.event_time.sql
 \ir functions/pop3.replay_at.sql
+\ir functions/pop3.forgotten_name.sql
 \ir functions/pop3.breaker_count.sql
 \ir functions/pop3.breaker_limit.sql
 \ir functions/pop3.count_messages.sql

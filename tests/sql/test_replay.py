@@ -3,7 +3,7 @@
 
 import pytest
 
-from sqlhelp import DAY, USER, Service, guid
+from sqlhelp import BOX, DAY, USER, Service, guid, new_id
 
 HOUR = 3600
 
@@ -86,3 +86,40 @@ def test_leases_are_of_their_time(db):
     assert db.values("SELECT event FROM pop3.audit ORDER BY at, seq") == [
         "intent", "released"]
     assert USER in db.values("SELECT username FROM pop3.audit")
+
+
+def test_forgotten_since(db):
+    """What comes late of somebody who was forgotten comes without personal
+    data, and makes no state."""
+    first = Service(db)
+    first.session(retrieved={4: "none"})
+    db.rows("SELECT pop3.forget_user(%s)", (USER,), role="pop3_admin")
+    name = db.value("SELECT username FROM pop3.audit "
+                    "WHERE event = 'forgotten'")
+    late = Replayer(db, HOUR, accepted=True)
+    late.session(retrieved={5: "none"}, auth_user="master",
+                 dovecot_session="secret")
+    _, session = late.intent({6: ("move", "retrieved"),
+                              7: ("hide", "retrieved")}, device="secret")
+    assert late.outcome(session) == "ok"
+    late.event("refused", reason="pop3-access", detail="secret")
+    late.write(1, "record_postponed", "first_seq", session_id=new_id(),
+               intent_no=1, dovecot_session="secret", username=USER,
+               auth_user=None, remote_address="192.0.2.1", device="secret",
+               mailbox_guid=BOX, uidvalidity=1000, uid=[8], guid=[guid(8)],
+               size=[1], action=["expunge"], reason=["dele"],
+               uidl=["secret"], message_id=["<secret@example.net>"],
+               mailbox=[None])
+    for table in ("audit", "session", "intent", "maildrop", "message"):
+        text = str(db.rows("SELECT t.*::text FROM pop3.%s t" % table))
+        for word in ("anna", "secret", "master", "192.0.2", "Trash", "uidl"):
+            assert word not in text, (table, text)
+    assert db.rows("SELECT 1 FROM pop3.maildrop") == []
+    assert db.rows("SELECT 1 FROM pop3.message") == []
+    assert set(db.values("SELECT username FROM pop3.audit")) == {name}
+    assert set(db.values("SELECT username FROM pop3.session")) == {name}
+    # what is of now is
+    first.session(retrieved={9: "none"})
+    assert db.values("SELECT uid FROM pop3.message") == [9]
+    Replayer(db, -1).session(retrieved={10: "none"})
+    assert len(db.values("SELECT uid FROM pop3.message")) == 2

@@ -9,8 +9,8 @@
 --                   there again, or its UID be that of another message
 --   kept            what an outage postponed was decided: the messages are in
 --                   the view again
--- Calls: deciding_scopes, unhide. Tables: writes audit, message, would_remove, watermark,
--- maildrop, notice.
+-- Calls: deciding_scopes, forgotten_name, unhide. Tables: writes audit, message,
+-- would_remove, watermark, maildrop, notice.
 
 CREATE FUNCTION pop3.record_event(
     p_chain_id uuid, p_first_seq bigint, p_event text, p_reason text,
@@ -29,7 +29,16 @@ DECLARE
     v_count bigint := 0;
     v_marks bigint;
     v_scope text;
+    v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
+    IF v_forgotten IS NOT NULL THEN
+        p_username := v_forgotten;
+        p_auth_user := NULL;
+        p_dovecot_session := NULL;
+        p_remote_address := NULL;
+        p_device := NULL;
+        v_detail := NULL;
+    END IF;
     IF p_event IS NULL THEN
         RAISE EXCEPTION 'an event needs a name' USING ERRCODE = 'P3002';
     END IF;
@@ -70,7 +79,7 @@ BEGIN
         -- what it covered may be other messages now
         UPDATE pop3.notice n SET told = NULL
          WHERE n.username = p_username AND n.kind = 'expiry';
-        v_detail := concat_ws('; ', p_detail,
+        v_detail := concat_ws('; ', v_detail,
             format('UIDNEXT %s: state of %s messages and %s watermarks dropped',
                    p_uidnext, v_count, v_marks));
     END IF;

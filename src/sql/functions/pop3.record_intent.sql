@@ -11,7 +11,7 @@
 -- An intent that is sent again gets rows of event repeat, and its state's
 -- answer.
 -- Calls: maildrop_find, policy_version, deciding_scopes, breaker_allows,
--- event_time. Tables: writes audit, intent; reads control, maildrop, message.
+-- event_time, forgotten_name. Tables: writes audit, intent; reads control, maildrop, message.
 
 CREATE FUNCTION pop3.record_intent(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -32,6 +32,7 @@ DECLARE
     v_scopes jsonb;
     v_removals bigint;
     v_postponed boolean;
+    v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
@@ -41,8 +42,22 @@ BEGIN
         RAISE EXCEPTION 'intent % of session %: the arrays differ in length',
             p_intent_no, p_session_id USING ERRCODE = 'P3002';
     END IF;
-    v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
-                                     p_uidvalidity);
+    IF v_forgotten IS NOT NULL THEN
+        p_username := v_forgotten;
+        p_auth_user := NULL;
+        p_dovecot_session := NULL;
+        p_remote_address := NULL;
+        p_device := NULL;
+        p_uidl := array_fill(NULL::text, ARRAY[cardinality(p_uid)]);
+        p_message_id := p_uidl;
+        p_mailbox := p_uidl;
+        p_for := NULL;
+    END IF;
+    -- his state was forgotten, too
+    IF v_forgotten IS NULL THEN
+        v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
+                                         p_uidvalidity);
+    END IF;
     IF current_setting('pop3.replay_accepted', true) = 'true' THEN
         -- its session was told so, and acted on it
         v_result := 'ok';

@@ -4,8 +4,8 @@
 -- numbers); the action is hide, or flag where the client's DELE only marks. What
 -- was only to be hidden, and what mass-delete hides, is hidden for good.
 -- The same postponement sent again gives rows of event repeat, and no changes.
--- Calls: maildrop_find, deciding_scopes, event_time. Tables: writes audit, intent,
--- message, maildrop.
+-- Calls: maildrop_find, deciding_scopes, event_time, forgotten_name. Tables: writes
+-- audit, intent, message, maildrop.
 
 CREATE FUNCTION pop3.record_postponed(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -25,6 +25,7 @@ DECLARE
     v_scopes jsonb;
     v_new bigint;
     v_other int8multirange;
+    v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
             cardinality(p_guid), cardinality(p_size), cardinality(p_action),
@@ -34,8 +35,21 @@ BEGIN
         RAISE EXCEPTION 'postponed intent % of session %: the arrays differ in length',
             p_intent_no, p_session_id USING ERRCODE = 'P3002';
     END IF;
-    v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
-                                     p_uidvalidity);
+    IF v_forgotten IS NOT NULL THEN
+        p_username := v_forgotten;
+        p_auth_user := NULL;
+        p_dovecot_session := NULL;
+        p_remote_address := NULL;
+        p_device := NULL;
+        p_uidl := array_fill(NULL::text, ARRAY[cardinality(p_uid)]);
+        p_message_id := p_uidl;
+        p_mailbox := p_uidl;
+    END IF;
+    -- his state was forgotten, too
+    IF v_forgotten IS NULL THEN
+        v_maildrop := pop3.maildrop_find(p_username, p_mailbox_guid,
+                                         p_uidvalidity);
+    END IF;
     v_action := (SELECT array_agg(CASE WHEN a.action = 'flag' THEN a.action
                                        ELSE 'hide' END ORDER BY a.nr)
                    FROM unnest(p_action) WITH ORDINALITY a (action, nr));
@@ -72,7 +86,7 @@ BEGIN
                   p_message_id, p_mailbox)
            WITH ORDINALITY a (uid, guid, size, action, reason, uidl,
                               message_id, mailbox, nr);
-    IF v_event = 'repeat' THEN
+    IF v_event = 'repeat' OR v_forgotten IS NOT NULL THEN
         RETURN;
     END IF;
 

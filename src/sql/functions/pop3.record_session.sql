@@ -17,7 +17,7 @@
 --
 -- Where p_download is true (the user has a download_daily), p_bytes are counted
 -- for that; NULL is not known, and is true if some were.
--- Calls: maildrop_find, download_settle, event_time. Tables: writes session, session_lost,
+-- Calls: maildrop_find, download_settle, event_time, forgotten_name. Tables: writes session, session_lost,
 -- audit, maildrop, message, watermark, would_remove, download.
 
 CREATE FUNCTION pop3.record_session(
@@ -51,7 +51,15 @@ DECLARE
     v_at timestamptz;
     v_maildrop bigint;
     m pop3.maildrop;
+    v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
+    IF v_forgotten IS NOT NULL THEN
+        p_username := v_forgotten;
+        p_auth_user := NULL;
+        p_dovecot_session := NULL;
+        p_remote_address := NULL;
+        p_device := NULL;
+    END IF;
     IF v_quit AND cardinality(p_uid) > 0 THEN
         v_retrievals := cardinality(p_uid);
         SELECT range_agg(int8range(u.uid, u.uid + 1)) INTO v_retrieved
@@ -98,6 +106,10 @@ BEGIN
         VALUES (p_chain_id, p_seq, 'repeat', p_session_id, p_dovecot_session,
                 p_username, p_auth_user, p_remote_address, p_device,
                 p_mailbox_guid, p_uidvalidity, 'session');
+        RETURN;
+    END IF;
+    IF v_forgotten IS NOT NULL THEN
+        -- his state was forgotten, too
         RETURN;
     END IF;
     -- of a lost session it is not known what was sent
