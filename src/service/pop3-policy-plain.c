@@ -14,13 +14,20 @@
 /* Rows in one record. After an upgrade there may be many, of years. */
 #define POP3_POLICY_PLAIN_MAX_ROWS 200
 
-/* pop3.chain_plain() without chain and number: how many, since when */
+/* Besides today and yesterday one of so many days before is looked at each time,
+   so that all are within the hour. */
+#define POP3_POLICY_PLAIN_FIRST_DAY 2
+#define POP3_POLICY_PLAIN_DAYS 3660
+
+/* of pop3.chain_plain(), after chain, number and how many */
 #define POP3_POLICY_PLAIN_PARAM_FROM 3
 
 struct pop3_policy_plain {
 	struct pop3_policy_writer *writer;
 	struct pop3_policy_pool *pool;
 	struct timeout *to;
+	/* of rows from before a service chained them */
+	unsigned int days_ago;
 	/* the question that is asked, NULL if none is: its callback may come
 	   after the end */
 	struct pop3_policy_plain **question;
@@ -51,7 +58,8 @@ pop3_policy_plain_settled(enum pop3_policy_record_status status ATTR_UNUSED,
 }
 
 static void pop3_policy_plain_take(struct pop3_policy_plain *plain,
-				   unsigned int rows, const char *oldest)
+				   unsigned int rows, const char *oldest,
+				   const char *newest)
 {
 	struct pop3_policy_record *record;
 
@@ -59,6 +67,7 @@ static void pop3_policy_plain_take(struct pop3_policy_plain *plain,
 					   NULL, rows);
 	pop3_policy_record_add_num(record, rows);
 	pop3_policy_record_add(record, oldest);
+	pop3_policy_record_add(record, newest);
 	plain->record = record;
 	pop3_policy_writer_add_awaited(plain->writer, record,
 				       pop3_policy_plain_settled, plain);
@@ -69,7 +78,7 @@ static void pop3_policy_plain_callback(struct pop3_policy_db_result *result,
 {
 	struct pop3_policy_plain **question = context;
 	struct pop3_policy_plain *plain = *question;
-	const char *count, *oldest;
+	const char *count, *oldest, *newest;
 	unsigned int rows;
 
 	i_free(question);
@@ -78,17 +87,25 @@ static void pop3_policy_plain_callback(struct pop3_policy_db_result *result,
 	plain->question = NULL;
 	count = pop3_policy_db_result_get(result, 0, 0);
 	oldest = pop3_policy_db_result_get(result, 0, 1);
-	if (pop3_policy_db_result_status(result) == POP3_POLICY_DB_OK &&
-	    count != NULL && str_to_uint(count, &rows) == 0 && rows > 0 &&
-	    oldest != NULL)
-		pop3_policy_plain_take(plain, rows, oldest);
-	else
+	newest = pop3_policy_db_result_get(result, 0, 2);
+	if (pop3_policy_db_result_status(result) != POP3_POLICY_DB_OK ||
+	    count == NULL || str_to_uint(count, &rows) < 0) {
 		pop3_policy_plain_schedule(plain);
+	} else if (rows > 0 && oldest != NULL && newest != NULL) {
+		/* there may be more of that day */
+		pop3_policy_plain_take(plain, rows, oldest, newest);
+	} else {
+		plain->days_ago = plain->days_ago >= POP3_POLICY_PLAIN_DAYS ?
+			POP3_POLICY_PLAIN_FIRST_DAY : plain->days_ago + 1;
+		pop3_policy_plain_schedule(plain);
+	}
 }
 
 static void pop3_policy_plain_tick(struct pop3_policy_plain *plain)
 {
-	const char *params[] = { dec2str(POP3_POLICY_PLAIN_MAX_ROWS) };
+	const char *params[] = {
+		dec2str(POP3_POLICY_PLAIN_MAX_ROWS), dec2str(plain->days_ago)
+	};
 	struct pop3_policy_db *db;
 
 	timeout_remove(&plain->to);
@@ -115,6 +132,7 @@ pop3_policy_plain_init(struct pop3_policy_writer *writer,
 	plain = i_new(struct pop3_policy_plain, 1);
 	plain->writer = writer;
 	plain->pool = pool;
+	plain->days_ago = POP3_POLICY_PLAIN_FIRST_DAY;
 	pop3_policy_plain_schedule(plain);
 	return plain;
 }

@@ -31,7 +31,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "notices", "text, uuid, bigint, bigint",
 	  "kind, name, old, new, uids, before_uid, exempt, at, until" },
 	{ "notice_due", "text, text, int, text, text", NULL },
-	{ "plain_waiting", "int", "waiting, oldest" },
+	{ "plain_waiting", "int, int", "waiting, oldest, newest" },
 	{ "accept_login", "text, uuid, bigint, boolean, text", NULL },
 	{ "download_reserve", "text, uuid, bigint, bigint, bigint",
 	  "used, wait" },
@@ -83,7 +83,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "uuid, bigint, text, uuid, text, uuid, bigint, text, int, bigint, "
 	  "bigint, text, text", NULL },
 	{ "record_quarantine", "uuid, bigint, text, text", NULL },
-	{ "chain_plain", "uuid, bigint, int, float8", NULL },
+	{ "chain_plain", "uuid, bigint, int, float8, float8", NULL },
 
 	{ "maintain", "", "partitions_made, strays" },
 	{ "policy_generation", "", "source, generation, changed_by, stopped, now" },

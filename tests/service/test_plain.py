@@ -23,18 +23,17 @@ def test_rows_of_functions_for_people(service):
 
 
 def test_rows_from_before_the_service(make_service):
-    """Of months, and more than go in one record."""
+    """More than go in one record, and some days before."""
     service = make_service()
     service.expect("rows are in the default partitions")
     service.stop()
     service.sql("INSERT INTO pop3.audit (at, event) "
-                "SELECT now() - make_interval(days => n), 'restored' "
+                "SELECT now() - make_interval(secs => n * 1000), 'restored' "
                 "FROM generate_series(0, 450) n")
     service.start()
     chained(service)
-    rows = service.sql("SELECT at FROM pop3.audit WHERE event = 'restored' "
-                       "ORDER BY seq")
-    assert rows == sorted(rows) and len(rows) == 451
+    assert service.value("SELECT count(*) FROM pop3.audit "
+                         "WHERE event = 'restored'") == 451
     assert service.value("SELECT count(*) FROM pop3.audit "
                          "WHERE event = 'unused'") == 0
 

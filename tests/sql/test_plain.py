@@ -14,14 +14,19 @@ from sqlhelp import USER, Service, new_id
 OTHER = "berta@example.org"
 
 
-def waiting(db, most=100):
-    row = db.row("SELECT * FROM pop3.plain_waiting(%s)", (most,),
+def waiting(db, most=100, days=2):
+    row = db.row("SELECT * FROM pop3.plain_waiting(%s, %s)", (most, days),
                  role="pop3_service")
-    return row.waiting, row.oldest
+    return row.waiting, row.oldest, row.newest
 
 
-def chain_plain(service, count, since=0.0):
-    service.write(count, "chain_plain", "seq", rows=count, **{"from": since})
+def chain_plain(service, count, since=0.0, until=1e11):
+    service.write(count, "chain_plain", "seq", rows=count, until=until,
+                  **{"from": since})
+
+
+def ago(db, days):
+    return pytest.approx(db.value("SELECT pop3.now()") - days * 86400, abs=5)
 
 
 def rows(db, service):
@@ -32,37 +37,56 @@ def rows(db, service):
 
 def test_nothing_waits(db):
     Service(db).session()
-    assert waiting(db) == (0, None)
+    assert waiting(db) == (0, None, None)
 
 
 def test_the_oldest_first(db):
     service = Service(db)
     service.session()
-    for ago, event in ((3, "resumed"), (20, "paused"), (10, "restored")):
-        db.rows("INSERT INTO pop3.audit (at, event) "
-                "VALUES (now() - make_interval(days => %s), %s)", (ago, event))
-    count, oldest = waiting(db)
-    assert count == 3
-    assert oldest == pytest.approx(
-        db.value("SELECT pop3.now()") - 20 * 86400, abs=5)
-    assert waiting(db, 2)[0] == 2
+    for days, event in ((0.2, "resumed"), (0.8, "paused"), (0.6, "restored")):
+        db.rows("INSERT INTO pop3.audit (at, event) VALUES "
+                "(now() - make_interval(secs => %s), %s)",
+                (days * 86400, event))
+    assert waiting(db) == (3, ago(db, 0.8), ago(db, 0.2))
+    assert waiting(db, 2) == (2, ago(db, 0.8), ago(db, 0.6))
     chain_plain(service, 2)
     assert rows(db, service) == [(2, "paused"), (3, "restored")]
     chain_plain(service, 1)
     assert rows(db, service)[2:] == [(4, "resumed")]
-    assert waiting(db) == (0, None)
+    assert waiting(db) == (0, None, None)
+
+
+def test_of_days_before(db):
+    """Looked for one by one, where nothing else waits."""
+    service = Service(db)
+    days = (3, 50, 2000)
+    for n in days:
+        db.rows("INSERT INTO pop3.audit (at, event) VALUES "
+                "(now() - make_interval(days => %s), 'paused')", (n,))
+    assert waiting(db, days=2) == (0, None, None)
+    for n in days:
+        assert waiting(db, days=n) == (1, ago(db, n), ago(db, n))
+    db.rows("INSERT INTO pop3.audit (event) VALUES ('restored')")
+    assert waiting(db, days=50) == (1, ago(db, 0), ago(db, 0))
+    _, since, until = waiting(db, days=50)
+    chain_plain(service, 1, since, until)
+    _, since, until = waiting(db, days=50)
+    chain_plain(service, 1, since, until)
+    assert rows(db, service) == [(1, "restored"), (2, "paused")]
+    assert [waiting(db, days=n)[0] for n in days] == [1, 0, 1]
 
 
 def test_not_before(db):
     """Rows that were not seen when they were counted: the service would not
     find them to seal them."""
     service = Service(db)
-    for ago in (20, 10):
+    for days in (20, 10):
         db.rows("INSERT INTO pop3.audit (at, event) "
-                "VALUES (now() - make_interval(days => %s), 'paused')", (ago,))
+                "VALUES (now() - make_interval(days => %s), 'paused')",
+                (days,))
     chain_plain(service, 2, db.value("SELECT pop3.now()") - 15 * 86400)
     assert rows(db, service) == [(1, "paused"), (2, "unused")]
-    assert waiting(db)[0] == 1
+    assert waiting(db, days=20)[0] == 1
 
 
 def test_numbers_that_are_left_are_unused(db):
@@ -71,7 +95,7 @@ def test_numbers_that_are_left_are_unused(db):
     chain_plain(service, 3)
     assert rows(db, service) == [(1, "paused"), (2, "unused"), (3, "unused")]
     # and they are no rows that wait
-    assert waiting(db) == (0, None)
+    assert waiting(db) == (0, None, None)
 
 
 def test_two_services_at_once(db):
@@ -83,7 +107,7 @@ def test_two_services_at_once(db):
     with conn.cursor() as cur:
         cur.execute("SELECT pop3.batch_begin(%s, 1, 1, 1, 30)",
                     (services[0].chain,))
-        cur.execute("SELECT pop3.chain_plain(%s, 1, 30, 0)",
+        cur.execute("SELECT pop3.chain_plain(%s, 1, 30, 0, 1e11)",
                     (services[0].chain,))
         done = threading.Thread(target=chain_plain, args=(services[1], 30))
         done.start()
@@ -102,7 +126,7 @@ def test_two_services_at_once(db):
 def test_what_services_alone_write_is_not_taken(db, event):
     service = Service(db)
     db.rows("INSERT INTO pop3.audit (event) VALUES (%s)", (event,))
-    assert waiting(db) == (0, None)
+    assert waiting(db) == (0, None, None)
     chain_plain(service, 1)
     assert rows(db, service) == [(1, "unused")]
     assert db.value("SELECT count(*) FROM pop3.audit "
