@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import glob
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -18,14 +19,14 @@ import threading
 import time
 import xml.etree.ElementTree
 
-from pg import find_bindir
+from pg import CLUSTER, find_bindir
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(TOP, "build", "check")
 CORES = len(os.sched_getaffinity(0))
 JOBS = str(CORES)
 # Most of the time a test waits: for a timeout, a process, a client.
-WORKERS = str(3 * CORES)
+WORKERS = str(4 * CORES)
 TICK = 5
 # where files are kept in memory, and how much of it must be free
 SHM = "/dev/shm"
@@ -35,6 +36,9 @@ SHM_FREE = 4 << 30
 # So many tests that fail among others, on a machine with much to do, are run
 # once more by themselves. The stage's line says so.
 MAX_AGAIN = 5
+
+# Directories with programs of unit tests.
+UNIT = ["tests/unit", "src/service"]
 
 # Files of system tests that are run with sanitizers: what a client or a failure
 # may do to the plugin, and each way through it. The others are run without.
@@ -116,9 +120,9 @@ def tree(compiler, *configure):
                      *configure, cwd=directory) != 0:
             return False
         # all of it, so that the log shows the warnings of everything
-        return stage.run("make", "-j" + JOBS, cwd=directory) == 0 and \
-            stage.run("make", "-j" + JOBS, "-C", "tests/unit", "check",
-                      "TESTS=", cwd=directory) == 0
+        return stage.run("make", "-j" + JOBS, cwd=directory) == 0 and all(
+            stage.run("make", "-j" + JOBS, "-C", unit, "check", "TESTS=",
+                      cwd=directory) == 0 for unit in UNIT)
 
     build.directory = os.path.join(OUT, name)
     return build
@@ -140,11 +144,13 @@ def unit(build, **environment):
     """A stage that runs the unit tests, under valgrind unless NOVALGRIND is
     in the environment."""
     def run(stage):
-        status = stage.run("make", "-C", "tests/unit", "check",
-                           cwd=build.directory, **environment)
+        status = [stage.run("make", "-j" + JOBS, "-C", directory, "check",
+                            cwd=build.directory, **environment)
+                  for directory in UNIT]
         # automake keeps a result and a log of each program
-        for trs in glob.glob(os.path.join(build.directory, "tests", "unit",
-                                          "*.trs")):
+        for trs in itertools.chain(*(
+                glob.glob(os.path.join(build.directory, directory, "*.trs"))
+                for directory in UNIT)):
             with open(trs) as file:
                 well = "\n:test-result: PASS" in "\n" + file.read()
             with open(trs[:-4] + ".log", errors="replace") as file:
@@ -157,7 +163,8 @@ def unit(build, **environment):
             stage.add(total - failed, failed, 0)
             if not well:
                 stage.log.write("--- %s\n%s\n" % (trs, text))
-        return status == 0 and stage.counts[0] > 0 and stage.counts[1] == 0
+        return not any(status) and stage.counts[0] > 0 and \
+            stage.counts[1] == 0
     return run
 
 
@@ -257,6 +264,7 @@ def files_in_memory():
         # private hosts have processes of several users
         os.chmod(directory, 0o755)
         os.environ["TMPDIR"] = directory
+        os.environ[CLUSTER] = os.path.join(directory, "cluster")
         yield
         os.close(fd)
 

@@ -274,6 +274,9 @@ class DovecotFiles:
     Settings are named as in Dovecot 2.3.
     """
 
+    # what mounts do here is the same for all hosts of a process
+    _view_checked = False
+
     def __init__(self, directory=None, mail_format="sdbox", policy=True,
                  configured=True, settings=None, plugin_settings=None,
                  service_settings=None, mail_plugins="",
@@ -366,8 +369,11 @@ class DovecotFiles:
             write_script(self.path("bin", name), ON_HOST.format(
                 name=name, dir=self.directory, program=program(name),
                 option="-c %s " % self.config))
-        for name in self._module_directories():
-            self._check_view(self.path(name), os.path.join(moduledir, name))
+        if not DovecotFiles._view_checked:
+            for name in self._module_directories():
+                self._check_view(self.path(name),
+                                 os.path.join(moduledir, name))
+            DovecotFiles._view_checked = True
 
     def _check_view(self, directory, system):
         """What is mounted for a command must be seen by that command alone.

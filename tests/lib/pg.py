@@ -15,6 +15,7 @@ runs as "postgres" (or "nobody"), since PostgreSQL refuses root.
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import glob
 import os
@@ -37,6 +38,7 @@ SQL_DIR = os.path.join(TOP, "src", "sql")
 
 PR_SET_PDEATHSIG = 1
 PORT = 5432                         # names the socket, nothing more
+CLUSTER = "POP3_POLICY_CLUSTER"     # see _make_cluster()
 MAX_KEPT = 4                        # connections a thread keeps
 
 
@@ -112,6 +114,30 @@ class PrivatePostgres:
 
     # --- life ---
 
+    def _initdb(self, directory):
+        self._run_as_server([
+            os.path.join(self.bindir, "initdb"), "-D", directory,
+            "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--locale=C.UTF-8", "--no-sync"])
+
+    def _make_cluster(self):
+        """An empty cluster: a copy of the run's first one where the environment
+        names a place for that, which takes a tenth of the time."""
+        first = os.environ.get(CLUSTER)
+        if first is None:
+            self._initdb(self.datadir)
+            return
+        with open(first + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(first + ".made"):
+                os.makedirs(first, exist_ok=True)
+                if self.user is not None:
+                    os.chown(first, self.user.pw_uid, self.user.pw_gid)
+                self._initdb(first)
+                with open(first + ".made", "w"):
+                    pass
+        self._run_as_server(["cp", "-a", first, self.datadir])
+
     def start(self):
         """Create the cluster if it is not there yet, start the server, and
         wait until it answers."""
@@ -121,10 +147,7 @@ class PrivatePostgres:
         if fresh:
             if self.user is not None:
                 os.chown(self.directory, self.user.pw_uid, self.user.pw_gid)
-            self._run_as_server([
-                os.path.join(self.bindir, "initdb"), "-D", self.datadir,
-                "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                "--locale=C.UTF-8", "--no-sync"])
+            self._make_cluster()
             with open(os.path.join(self.datadir, "postgresql.conf"),
                       "a") as conf:
                 for name, value in self.settings.items():
