@@ -70,7 +70,8 @@ def test_readers_are_stable(db):
         "deciding_scopes", "effective_sql", "preview_due",
         "preview_policies", "list_policy", "list_presets", "status", "log",
         "control_status", "breaker_count", "breaker_limit", "due_users",
-        "sweep_select", "event_time", "forgotten_name", "chain_rows"}
+        "sweep_select", "event_time", "forgotten_name", "chain_rows",
+        "is_plain_event", "plain_waiting"}
 
 
 def test_no_function_is_overloaded(db):
