@@ -5,7 +5,7 @@
 #include "lib.h"
 #include "pop3-policy-effective.h"
 
-void pop3_policy_init_builtin(struct pop3_policy *policy_r)
+static void pop3_policy_parse_builtin(struct pop3_policy *policy_r)
 {
 	unsigned int i;
 
@@ -25,6 +25,19 @@ void pop3_policy_init_builtin(struct pop3_policy *policy_r)
 			value->str = builtin;
 		policy_r->from[i] = POP3_POLICY_LEVEL_BUILTIN;
 	} T_END;
+}
+
+void pop3_policy_init_builtin(struct pop3_policy *policy_r)
+{
+	/* for each merge, of which there is one a login */
+	static struct pop3_policy builtin;
+	static bool parsed = FALSE;
+
+	if (!parsed) {
+		pop3_policy_parse_builtin(&builtin);
+		parsed = TRUE;
+	}
+	*policy_r = builtin;
 }
 
 static bool
