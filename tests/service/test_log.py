@@ -142,6 +142,41 @@ def test_database_away_for_a_whole_life(own_service, own_postgres,
     assert service.value("SELECT count(*) FROM pop3.chain") == 1
 
 
+def test_promise_is_kept(own_service, own_postgres, new_session):
+    """A client was told that its removals succeeded, while the database was
+    away; then the service was killed."""
+    service = own_service
+    service.expect(AWAY, KILLED, r"pop3\.maintain\(\) failed")
+    client = service.client()
+    did_something(client, new_session())
+    service.wait_sessions(USER, 1)
+    client.login(USER, new_session())
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    session = new_session()
+    login = wait_until(lambda: offline_login(client, session), "a login")
+    reply = client.intent(USER, session, login["version"], [3, 4],
+                          postpone="may")
+    assert reply["offline"] == "1" and "lease" not in reply
+    service.kill(signal.SIGKILL)
+    own_postgres.start()
+    service.wait_log("The database can be used", 2)
+    client = reach(service)
+    client.login(USER, new_session())
+    assert service.audit(USER) == [("postponed", 3, "dele"),
+                                   ("postponed", 4, "dele")]
+    assert service.sql("SELECT uid FROM pop3.message "
+                       "WHERE hidden_at IS NOT NULL ORDER BY uid") == [
+                           (3,), (4,)]
+
+
+def offline_login(client, session):
+    try:
+        return client.login(USER, session)
+    except Fail:
+        return None
+
+
 def test_killed_between_commit_and_answer(proxied, new_session):
     """The batch is durable; its service did not live to hear of it."""
     service, proxy = proxied
