@@ -4,8 +4,8 @@
 #include "buffer.h"
 #include "pop3-policy-chain-form.h"
 
-/* Never changed: what was sealed would no longer verify. A column that is new to
-   these tables stays out, or begins a kind of its own. */
+/* Never changed: what was sealed would no longer verify. A column that is new
+   to these tables stays out, or begins a kind of its own. */
 
 static const char *const audit_public[] = {
 	"at", "session_id", "mailbox_guid", "message_guid", "uidvalidity",

@@ -18,8 +18,8 @@
 #define POP3_POLICY_CHAIN_KIND_AUDIT 'A'
 #define POP3_POLICY_CHAIN_KIND_SESSION 'S'
 
-/* The names of the columns in the order of the form, NULL-terminated. What is in
-   neither list (chain_id and seq) is not in the form. */
+/* The names of the columns in the order of the form, NULL-terminated. What is
+   in neither list (chain_id and seq) is not in the form. */
 const char *const *
 pop3_policy_chain_form_columns(char kind, bool personal) ATTR_CONST;
 

@@ -128,7 +128,8 @@ void pop3_policy_chain_mac_deinit(struct pop3_policy_chain_mac **_mac)
 	i_free(mac);
 }
 
-const char *pop3_policy_chain_mac_key_id(const struct pop3_policy_chain_mac *mac)
+const char *
+pop3_policy_chain_mac_key_id(const struct pop3_policy_chain_mac *mac)
 {
 	return mac->key_id;
 }

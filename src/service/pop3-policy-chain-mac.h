@@ -23,7 +23,8 @@ pop3_policy_chain_mac_init(const unsigned char
 			   const char **error_r);
 void pop3_policy_chain_mac_deinit(struct pop3_policy_chain_mac **mac);
 /* The key's id: 16 hexadecimal digits. */
-const char *pop3_policy_chain_mac_key_id(const struct pop3_policy_chain_mac *mac);
+const char *
+pop3_policy_chain_mac_key_id(const struct pop3_policy_chain_mac *mac);
 
 /* The digest of the personal columns' form. */
 void pop3_policy_chain_mac_digest(

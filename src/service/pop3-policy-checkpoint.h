@@ -1,9 +1,9 @@
 #ifndef POP3_POLICY_CHECKPOINT_H
 #define POP3_POLICY_CHECKPOINT_H
 
-/* Heads of the chain, noted outside of the database: a file for each chain, where
-   a line is added after a minute or 1000 rows, and at the end. A chain that was
-   cut off at its end is found by it. */
+/* Heads of the chain, noted outside of the database: a file for each chain,
+   where a line is added after a minute or 1000 rows, and at the end. A chain
+   that was cut off at its end is found by it. */
 
 #include "pop3-policy-chain-form.h"
 

@@ -12,8 +12,8 @@
 int pop3_policy_key_file_read(const char *path,
 			      struct pop3_policy_chain_mac **mac_r,
 			      struct stat *st_r, const char **error_r);
-/* Make the file, with a new key, unless another process has just made it. Returns
-   0 if ok, -1 + *error_r. */
+/* Make the file, with a new key, unless another process has just made it.
+   Returns 0 if ok, -1 + *error_r. */
 int pop3_policy_key_file_create(const char *path, const char **error_r);
 
 #endif

@@ -1,10 +1,10 @@
 #ifndef POP3_POLICY_KEY_H
 #define POP3_POLICY_KEY_H
 
-/* The keys that seal what is recorded: a file that only the service reads, a line
-   per key, of its id and 64 hexadecimal digits. The last one is used, the others
-   are for checking what was sealed earlier. It is made where there is none, and
-   read again when it has changed. */
+/* The keys that seal what is recorded: a file that only the service reads, a
+   line per key, of its id and 64 hexadecimal digits. The last one is used, the
+   others are for checking what was sealed earlier. It is made where there is
+   none, and read again when it has changed. */
 
 struct pop3_policy_chain_mac;
 struct pop3_policy_key;

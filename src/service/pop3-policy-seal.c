@@ -101,7 +101,8 @@ int pop3_policy_seal_add_text(struct pop3_policy_seal *seal, const char *kind,
 {
 	const char *const *public_columns, *const *personal_columns;
 
-	if (kind == NULL || (strcmp(kind, "A") != 0 && strcmp(kind, "S") != 0)) {
+	if (kind == NULL ||
+	    (strcmp(kind, "A") != 0 && strcmp(kind, "S") != 0)) {
 		*error_r = "a row of an unknown kind";
 		return -1;
 	}

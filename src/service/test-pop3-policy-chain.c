@@ -90,7 +90,8 @@ static void test_form_data(void)
 	test_begin("canonical form: bytes of any length");
 	pop3_policy_chain_form_add_data(form, "a\0b", 3);
 	pop3_policy_chain_form_add_data(form, "x", 0);
-	test_assert(form->used == 9 && memcmp(form->data, "3:a\0b,0:,", 9) == 0);
+	test_assert(form->used == 9 &&
+		    memcmp(form->data, "3:a\0b,0:,", 9) == 0);
 	buffer_set_used_size(form, 0);
 	memset(long_text, 'x', 100000);
 	pop3_policy_chain_form_add(form, long_text);

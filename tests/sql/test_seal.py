@@ -1,5 +1,5 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
-"""Seals: what the service gets to seal, and what the database takes as a seal."""
+"""Seals: what the service gets to seal, what the database takes as one."""
 
 import os
 import time
@@ -241,7 +241,7 @@ def test_what_is_no_seal(db, change, code):
 
 
 def test_services_that_do_not_seal(db):
-    """Their rows have no seal; a service that does goes on from the last MAC."""
+    """Their rows have no seal; one that does goes on from the last MAC."""
     service = Sealing(db)
     service.event("gone", [1])
     old = Service(db, service.chain)
