@@ -219,11 +219,32 @@ static void expire_preinit(struct doveadm_mail_cmd_context *_ctx)
 	p_array_init(&ctx->batch, ctx->batch_pool, 1);
 }
 
+/* Whoever has this run by a timer learns of it. */
+static void expire_tell_stopped(struct expire_context *ctx)
+{
+	struct pop3_policy_wire_message *reply;
+	const char *stopped;
+
+	if (doveadm_pop3_policy_call("control", NULL, 0, &reply) < 0)
+		return;
+	stopped = reply->item_count == 0 ? NULL :
+		pop3_policy_wire_get_str(&reply->items[0], "stopped");
+	if (stopped != NULL && strcmp(stopped, "no") != 0) {
+		e_error(doveadm_pop3_policy_event, "Removals by policy are "
+			"stopped (%s): what is due stays. See doveadm "
+			"pop3-policy breaker", stopped);
+		ctx->ctx.exit_code = EX_TEMPFAIL;
+	}
+	pop3_policy_wire_message_free(&reply);
+}
+
 static void expire_deinit(struct doveadm_mail_cmd_context *_ctx)
 {
 	struct expire_context *ctx =
 		container_of(_ctx, struct expire_context, ctx);
 
+	if (ctx->sweeper != NULL && !ctx->dry_run && _ctx->exit_code == 0)
+		expire_tell_stopped(ctx);
 	if (ctx->batch_pool != NULL)
 		pool_unref(&ctx->batch_pool);
 }
