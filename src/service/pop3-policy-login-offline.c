@@ -3,59 +3,29 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
-#include "pop3-policy-effective.h"
 #include "pop3-policy-limits.h"
 #include "pop3-policy-login-offline.h"
-#include "pop3-policy-policy-cache.h"
 #include "pop3-policy-protocol.h"
 #include "pop3-policy-service.h"
 #include "pop3-policy-state-cache.h"
-#include "pop3-policy-user-policy.h"
-
-/* What the user's last login or delivery was told; or what the cache knows, if it
-   was right at a later time than that login. */
-static bool
-pop3_policy_offline_policy(struct pop3_policy_service *service,
-			   const char *username,
-			   struct pop3_policy_login_offline *offline)
-{
-	struct pop3_policy_known_limits known;
-	struct pop3_policy_cache_clock clock;
-	struct pop3_policy policy;
-	const char *version, *stopped;
-	unsigned int age_msecs;
-	string_t *text;
-
-	if (pop3_policy_cache_clock(service->policies, &clock) &&
-	    pop3_policy_cache_lookup_last(service->policies,
-					  pool_datastack_create(), username,
-					  &policy, &version, &stopped,
-					  &age_msecs) > 0 &&
-	    age_msecs / 1000 + 1 < pop3_policy_state_user_age(offline->state)) {
-		text = t_str_new(1024);
-		pop3_policy_user_policy_write(text, version, &policy);
-		offline->policy = str_c(text);
-		offline->now = t_strdup_printf("%.6f", clock.now);
-		return TRUE;
-	}
-	if (!pop3_policy_limits_find(service->limits, username, &known))
-		return FALSE;
-	offline->policy = known.policy;
-	offline->now = known.now;
-	return TRUE;
-}
 
 bool
 pop3_policy_login_offline_find(struct pop3_policy_service *service,
 			       const char *username,
 			       struct pop3_policy_login_offline *offline_r)
 {
+	struct pop3_policy_known_limits known;
+
 	i_zero(offline_r);
 	offline_r->state = pop3_policy_state_cache_find(service->states,
 							username);
+	if (offline_r->state == NULL ||
+	    !pop3_policy_limits_find(service->limits, username, &known))
+		return FALSE;
+	offline_r->now = known.now;
+	offline_r->policy = known.policy;
 	offline_r->lease = service->set.intent_lease;
-	return offline_r->state != NULL &&
-		pop3_policy_offline_policy(service, username, offline_r);
+	return TRUE;
 }
 
 static void

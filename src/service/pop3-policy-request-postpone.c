@@ -16,7 +16,7 @@
 struct pop3_policy_postpone {
 	struct pop3_policy_request *request;
 	struct pop3_policy_service *service;
-	const char *user, *session;
+	const char *user;
 	struct pop3_policy_state_change *change;
 };
 
@@ -34,20 +34,15 @@ static void pop3_policy_postpone_done(bool ok, void *context)
 	struct pop3_policy_postpone *postpone = context;
 	struct pop3_policy_request *request = postpone->request;
 
-	if (ok) {
-		/* later sessions see it, whatever becomes of this one */
-		pop3_policy_state_cache_change(postpone->service->states,
-					       postpone->user,
-					       postpone->change);
+	if (!ok) {
+		pop3_policy_state_cache_take_back(postpone->service->states,
+						  postpone->user,
+						  postpone->change);
 	}
 	if (!request->ended) {
-		if (ok) {
-			pop3_policy_session_changed(pop3_policy_sessions_get(
-				pop3_policy_client_sessions(request->client),
-				postpone->session, postpone->user),
-				postpone->change);
+		if (ok)
 			pop3_policy_postpone_reply(request);
-		} else {
+		else {
 			pop3_policy_request_fail(request, "temp",
 				"the log on this host cannot be written");
 		}
@@ -71,9 +66,17 @@ void pop3_policy_intent_postpone(struct pop3_policy_request *request,
 	postpone->request = request;
 	postpone->service = request->service;
 	postpone->user = user;
-	postpone->session = session;
 	postpone->change = pop3_policy_state_change_create(request->pool, TRUE,
 							   request->message);
+	/* later sessions see it, whatever becomes of this one; and an outcome
+	   that comes before the answer finds it */
+	pop3_policy_state_cache_change(request->service->states, user,
+				       postpone->change);
+	pop3_policy_session_changed(pop3_policy_sessions_get(
+		pop3_policy_client_sessions(request->client), session, user),
+		postpone->change);
+	if (request->pool_waiter != NULL)
+		pop3_policy_pool_wait_cancel(&request->pool_waiter);
 	pop3_policy_request_ref(request);
 	pop3_policy_writer_add_durable(request->service->writer, record,
 				       pop3_policy_postpone_done, postpone);

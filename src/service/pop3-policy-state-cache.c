@@ -124,12 +124,6 @@ pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
 	return user->changes;
 }
 
-unsigned int
-pop3_policy_state_user_age(const struct pop3_policy_state_user *user)
-{
-	return (unsigned int)(pop3_policy_state_cache_time() - user->learned);
-}
-
 const struct pop3_policy_state_user *
 pop3_policy_state_cache_find(struct pop3_policy_state_cache *cache,
 			     const char *username)
@@ -138,7 +132,8 @@ pop3_policy_state_cache_find(struct pop3_policy_state_cache *cache,
 		pop3_policy_state_cache_use(cache, username);
 
 	if (user == NULL || !user->known ||
-	    pop3_policy_state_user_age(user) > cache->max_age)
+	    pop3_policy_state_cache_time() - user->learned >
+	    (time_t)cache->max_age)
 		return NULL;
 	return user;
 }

@@ -76,9 +76,6 @@ void pop3_policy_state_cache_learn(struct pop3_policy_state_cache *cache,
 const struct pop3_policy_state_user *
 pop3_policy_state_cache_find(struct pop3_policy_state_cache *cache,
 			     const char *username);
-/* Seconds since the database said so. */
-unsigned int
-pop3_policy_state_user_age(const struct pop3_policy_state_user *user);
 /* How it stands is not known any more, until the next answer of the database. */
 void pop3_policy_state_cache_forget(struct pop3_policy_state_cache *cache,
 				    const char *username);
