@@ -322,7 +322,7 @@ def test_ok_and_not_hidden(story):
     story.drop.policy["on_retrieve"] = "hide"
     assert set(story.violations()) == {"answers"}
     # the service was killed before it had written that
-    assert story.violations(records_lost=True) == {}
+    assert story.violations(lost_from=0.0) == {}
     story.listing = [4]
     assert story.violations() == {}
 
@@ -344,7 +344,7 @@ def test_lost_answer(story):
     story.found.sessions.pop(0)
     story.found.state.pop(1)
     story.found.tracked = 1
-    assert story.violations(records_lost=True) == {}
+    assert story.violations(lost_from=0.0) == {}
     assert set(story.violations()) == {"records"}
 
 
@@ -360,7 +360,7 @@ def test_session_not_recorded(story):
     assert set(story.violations()) == {"records"}
     story.found.state.pop(3)
     story.found.tracked = 1
-    assert story.violations(records_lost=True) == {}
+    assert story.violations(lost_from=0.0) == {}
 
 
 def test_session_with_another_end(story):

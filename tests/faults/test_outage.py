@@ -5,11 +5,10 @@ longer ones, with more sessions."""
 
 import pytest
 
-from fault_outage import Outage
+from fault_outage import WAYS, Outage
 
 
-@pytest.mark.parametrize("way", ["restart", "fail-over",
-                                 "fail-over-synchronous"])
+@pytest.mark.parametrize("way", WAYS)
 def test_outage(way):
     outage = Outage(way, seconds=2, before=1, after=1.5, rate=30, users=8,
                     messages=8)

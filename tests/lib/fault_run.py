@@ -34,6 +34,9 @@ POLICIES = {
 }
 # for how long all has to be well again after a fault
 HEALING = 60
+# How long before its end a service may have been too busy to read what it was
+# told: behind that it is in its log.
+ON_ITS_WAY = 0.3
 # for how long an outcome may take to be written when all is well
 OUTCOMES = 0.5
 
@@ -94,6 +97,7 @@ class Run:
         self._in_commit = issubclass(self.kind, CommitHeld)
         self.moments = Moments()
         self.drops = []
+        self._fault_at = 0.0
         self.hit = None                 # did the fault find what it is for
         self.removed = 0                # messages that left mailboxes
         self.wrong = []
@@ -174,6 +178,7 @@ class Run:
         if when != "time":
             self.moments.wait(when, count, 0.5)
         time.sleep(delay)
+        self._fault_at = time.monotonic()
         self.hit = self.fault.begin()
 
     # --- the host ---
@@ -264,7 +269,10 @@ class Run:
         users = [drop.user for drop in self.drops]
         self._rows = {name: self.host.rows(query, (users,))
                       for name, query in FOUND.items()}
-        lost = self.fault.takes_records
+        lost = float("inf")
+        if self.fault.takes_records:
+            # what was on its way to a service that was killed
+            lost = self._fault_at - ON_ITS_WAY
         for drop in self.drops:
             found = self._find(drop, self._rows)
             self.removed += len(set(drop.by_uid()) - set(found.mailbox))

@@ -9,9 +9,9 @@ from invariant_intents import carried_out
 ASKED = ("dele", "retrieved", "leave-limit")
 
 
-def violations(drop, found, listing, records_lost=False):
-    """listing: UIDs that a session after the run saw. records_lost: what the
-    service had not written yet may be lost. Returns texts."""
+def violations(drop, found, listing, lost_from=float("inf")):
+    """listing: UIDs that a session after the run saw. lost_from: what sessions
+    told that ended from then on may be lost. Returns texts."""
     wrong = []
     done = set().union(*carried_out(found.audit).values())
     acted = {}
@@ -24,7 +24,8 @@ def violations(drop, found, listing, records_lost=False):
             acted.setdefault(row["dovecot_session"], set()).add(row["uid"])
     for session in drop.sessions:
         if session.updated():
-            wrong += _undone(drop, found, session, listing, records_lost)
+            wrong += _undone(drop, found, session, listing,
+                             session.ended >= lost_from)
         elif not session.may_have_updated(float("inf")):
             uids = acted.get(session.name)
             if uids:
@@ -34,14 +35,14 @@ def violations(drop, found, listing, records_lost=False):
     return wrong
 
 
-def _undone(drop, found, session, listing, records_lost):
+def _undone(drop, found, session, listing, lost):
     for attribute, name in (("deleted", "on_dele"),
                             ("fetched", "on_retrieve")):
         action = drop.value(name)
         if action in ("keep", "refuse"):
             continue
         hides = action not in TAKES or drop.value("pop3_hold") == "yes"
-        if hides and records_lost:
+        if hides and lost:
             continue
         left = getattr(session, attribute) & set(listing)
         if left:

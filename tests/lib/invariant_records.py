@@ -5,22 +5,23 @@ retrieved is counted once, and state belongs to messages that are there."""
 import collections
 
 
-def violations(drop, found, records_lost=False):
-    """records_lost: what the service had not written yet may be lost. Returns
+def violations(drop, found, lost_from=float("inf")):
+    """lost_from: what sessions told that ended from then on may be lost. Returns
     texts."""
     wrong = []
     rows = collections.defaultdict(list)
     for row in found.sessions:
         rows[row["dovecot_session"]].append(row)
     for session in drop.sessions:
+        lost = session.ended >= lost_from
         ends = [row["ended_by"] for row in rows.pop(session.name, ())]
         if len(ends) > 1:
             wrong.append("session %s is recorded %d times: %r" % (
                 session.name, len(ends), ends))
-        elif session.accepted and not ends and not records_lost:
+        elif session.accepted and not ends and not lost:
             wrong.append("session %s is not recorded" % session.name)
         elif session.updated() and ends not in (
-                ["quit"], ["lost"] if records_lost else ["quit"], []):
+                ["quit"], ["lost"] if lost else ["quit"], []):
             wrong.append("session %s was told +OK, and is recorded with the "
                          "end %s" % (session.name, ends[0]))
         elif (session.answer or "").startswith("-ERR") and "quit" in ends:
@@ -29,11 +30,11 @@ def violations(drop, found, records_lost=False):
     if rows:
         wrong.append("sessions are recorded that nobody had: %r" %
                      sorted(map(str, rows)))
-    wrong += _state(drop, found, records_lost)
+    wrong += _state(drop, found, lost_from)
     return wrong
 
 
-def _state(drop, found, records_lost):
+def _state(drop, found, lost_from):
     if found.tracked != len(found.state):
         yield "%d messages are tracked, and %d have state" % (
             found.tracked, len(found.state))
@@ -50,9 +51,8 @@ def _state(drop, found, records_lost):
         most = sum(uid in session.fetched and
                    session.may_have_updated(float("inf"))
                    for session in drop.sessions)
-        least = 0 if records_lost else sum(
-            uid in session.fetched and session.updated()
-            for session in drop.sessions)
+        least = sum(uid in session.fetched and session.updated() and
+                    session.ended < lost_from for session in drop.sessions)
         if not least <= count <= most:
             yield "UID %d was retrieved by %d to %d sessions, and is recorded " \
                 "%d times" % (uid, least, most, count)
