@@ -142,6 +142,35 @@ def test_database_away_for_a_whole_life(own_service, own_postgres,
     assert service.value("SELECT count(*) FROM pop3.chain") == 1
 
 
+def test_more_than_is_read_at_once(own_service, own_postgres, new_session):
+    """Whatever comes meanwhile waits behind it, whole."""
+    service = own_service
+    service.expect(AWAY, KILLED, r"pop3\.maintain\(\) failed")
+    client = service.client()
+    own_postgres.stop()
+    service.wait_log(AWAY)
+    line = ("SESSION\t0\tuser=many%d@example.org\tsession=%032x\t"
+            "started=%.3f\tended_by=drop\tretr=1\n")
+    count = 12000
+    for start in range(0, count, 1000):
+        client.send_raw("".join(line % (n % 7, n + 1, time.time())
+                                for n in range(start, start + 1000)))
+    wait_logged(service, "%032x" % count)
+    service.kill(signal.SIGKILL)
+    own_postgres.start()
+    client = reach(service)
+    wait_until(lambda: offline_login(client, new_session()), "a login")
+    assert service.log_contains("%d records of the log are sent again" % count)
+    client.login("many3@example.org", new_session())
+    wait_until(lambda: service.value("SELECT count(*) FROM pop3.session") ==
+               count, "%d sessions" % count, timeout=60)
+    assert repeats(service) == 0
+    assert service.value(
+        "SELECT count(*) FROM (SELECT session_id, lag(session_id) "
+        "OVER (PARTITION BY username ORDER BY seq) AS before "
+        "FROM pop3.session) s WHERE session_id <= before") == 0
+
+
 def test_promise_is_kept(own_service, own_postgres, new_session):
     """A client was told that its removals succeeded, while the database was
     away; then the service was killed."""
