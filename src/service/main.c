@@ -188,7 +188,6 @@ static void pop3_policy_deinit(void)
 	pop3_policy_clients_destroy_all();
 	pop3_policy_admin_deinit(&service->admin);
 	pop3_policy_order_deinit(&service->order);
-	pop3_policy_state_cache_deinit(&service->states);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_cache_deinit(&service->policies);
 	pop3_policy_clock_check_deinit(&service->clock);
@@ -196,7 +195,9 @@ static void pop3_policy_deinit(void)
 	pop3_policy_usage_deinit(&service->usage);
 	pop3_policy_imap_use_deinit(&service->imap_use);
 	pop3_policy_polls_deinit(&service->polls);
+	/* calls back what changes states */
 	pop3_policy_writer_deinit(&service->writer);
+	pop3_policy_state_cache_deinit(&service->states);
 	pop3_policy_pool_deinit(&service->pool);
 	event_unref(&service->event);
 }
