@@ -29,7 +29,8 @@ BEGIN
         RAISE EXCEPTION 'a login needs a user, a session and a delay'
             USING ERRCODE = 'P3002';
     END IF;
-    IF p_known <> pop3.policies_known() THEN
+    IF p_known IS NOT NULL AND
+       p_known IS DISTINCT FROM pop3.policies_known() THEN
         RETURN NULL;
     END IF;
     LOOP

@@ -82,7 +82,8 @@ DECLARE
         EXISTS (SELECT FROM pop3.control c WHERE c.stopped IS NOT NULL);
     m record;
 BEGIN
-    IF p_known <> pop3.policies_known() THEN
+    IF p_known IS NOT NULL AND
+       p_known IS DISTINCT FROM pop3.policies_known() THEN
         RETURN NEXT;
         RETURN;
     END IF;

@@ -9,7 +9,8 @@ CREATE FUNCTION pop3.told_level(p_username text, p_known text DEFAULT NULL)
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF p_known <> pop3.policies_known() THEN
+    IF p_known IS NOT NULL AND
+       p_known IS DISTINCT FROM pop3.policies_known() THEN
         RETURN NULL;
     END IF;
     RETURN coalesce((SELECT n.level FROM pop3.notice n
