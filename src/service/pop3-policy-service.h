@@ -16,8 +16,8 @@ struct pop3_policy_service {
 	struct pop3_policy_limits *limits;
 	struct pop3_policy_cache *policies;
 	struct pop3_policy_state_cache *states;
-	struct pop3_policy_maintain *maintain;
 	struct pop3_policy_clock_check *clock;
+	struct pop3_policy_maintain *maintain;
 	struct pop3_policy_admin *admin;
 	struct pop3_policy_order *order;
 	/* the process ends: clients whose sockets we close are not gone */

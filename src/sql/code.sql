@@ -61,10 +61,10 @@
 \ir functions/pop3.count_messages.sql
 \ir functions/pop3.breaker_allows.sql
 \ir functions/pop3.record_intent.sql
-\ir functions/pop3.record_outcome.sql
-\ir functions/pop3.record_abandon.sql
 \ir functions/pop3.unhide.sql
 \ir functions/pop3.record_postponed.sql
+\ir functions/pop3.record_outcome.sql
+\ir functions/pop3.record_abandon.sql
 \ir functions/pop3.claim_intent.sql
 \ir functions/pop3.record_repair.sql
 \ir functions/pop3.record_event.sql
