@@ -289,7 +289,8 @@ def test_age_moves_everything(db):
             "AND a.atttypid = 'timestamptz'::regtype "
             "AND c.relname NOT IN ('policy', 'preset', 'policy_history', "
             "'chain', 'quarantine', 'schema_version', 'rolled_up', "
-            "'control', 'removal_count', 'sweep', 'seal', 'forgotten') "
+            "'control', 'removal_count', 'sweep', 'seal', 'forgotten', "
+            "'generation') "
             "ORDER BY 1, 2")
         result = {}
         for r in columns:
