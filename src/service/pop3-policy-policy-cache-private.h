@@ -126,8 +126,6 @@ void pop3_policy_cache_set_names(struct pop3_policy_cache *cache,
 /* It is what the database had then. */
 void pop3_policy_cache_is_right(struct pop3_policy_cache *cache,
 				uint64_t usecs);
-void pop3_policy_cache_set_stopped(struct pop3_policy_cache *cache,
-				   const char *stopped);
 
 /* --- pop3-policy-policy-load.c --- */
 

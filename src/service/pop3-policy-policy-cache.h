@@ -69,6 +69,11 @@ void pop3_policy_cache_learn(struct pop3_policy_cache *cache,
 			     unsigned int mark, const char *username,
 			     const struct pop3_policy_db_result *result);
 
+/* The database said by what removals by policy are stopped, NULL if they are
+   not. Tells the pool. */
+void pop3_policy_cache_set_stopped(struct pop3_policy_cache *cache,
+				   const char *stopped);
+
 struct pop3_policy_cache_clock {
 	/* the database's time, seconds since 1970: never ahead of it while
 	   both clocks run evenly, behind by no more than one answer took */

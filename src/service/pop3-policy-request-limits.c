@@ -87,7 +87,7 @@ static void pop3_policy_limits_rows(struct pop3_policy_request *request,
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
-	pop3_policy_pool_stopped(request->service->pool, stopped);
+	pop3_policy_cache_set_stopped(request->service->policies, stopped);
 	pop3_policy_cache_learn(request->service->policies, ctx->mark,
 				ctx->user, result);
 	pop3_policy_user_policy_write(str, version, &policy);

@@ -279,7 +279,7 @@ static void pop3_policy_login_rows(struct pop3_policy_request *request,
 		pop3_policy_request_fail_temp(request, error);
 		return;
 	}
-	pop3_policy_pool_stopped(request->service->pool, stopped);
+	pop3_policy_cache_set_stopped(request->service->policies, stopped);
 	pop3_policy_cache_learn(request->service->policies, login->mark,
 				login->user, result);
 	pop3_policy_login_ask_state(request);

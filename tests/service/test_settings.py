@@ -137,7 +137,7 @@ def test_parameters_that_differ(service, client, new_session):
 def test_login_without_rights(make_service, postgres, new_session):
     service = make_service(wait=False, settings={
         "connect": postgres.uri("pop3_report", "template_pop3")})
-    service.expect(MISSING)
+    service.expect(MISSING, "Policies cannot be read ahead.*permission denied")
     service.wait_log(MISSING + ".*permission denied")
     refused(service.client(), new_session)
 

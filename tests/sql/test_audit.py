@@ -268,6 +268,7 @@ def test_age_moves_everything(db):
     service.remove([6], "hide")
     service.write(0, "record_imap_use", username=[USER])
     service.intent({7: ("expunge", "dele")})
+    service.postpone({9: ("expunge", "dele")})
     service.accept_login(delay=60)
     service.download(1000, reserve=10)
     service.usage()
