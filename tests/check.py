@@ -40,15 +40,18 @@ MAX_AGAIN = 5
 # Directories with programs of unit tests.
 UNIT = ["tests/unit", "src/service"]
 
-# Files of system tests that are run with sanitizers: what a client or a failure
-# may do to the plugin, and each way through it. The others are run without.
-# (All of them in both ways take too long on two Debians.)
+# Files of system tests that are run with sanitizers on one of two versions of
+# Dovecot, and without on the other, as those of the service are: what a client or
+# a failure may do to the plugin, and each way through it. The others are run
+# without. (All of them in both ways take too long on two Debians.)
 WITH_SANITIZERS = ["system/test_%s.py" % name for name in (
     "capa", "concurrent", "doveadm", "download_daily", "evict", "expiry",
     "hold", "hostile", "kills", "large_deletion", "loading", "login_capa",
     "notice_texts", "on_dele", "on_retrieve", "others_removals", "pause",
     "quota_limits", "refuse", "retrieved", "rollback", "top_lines", "uidl",
     "uidvalidity", "update_failures", "view")]
+# Sanitizers have memory of their own.
+WITHOUT_SANITIZERS = ["service/test_policy_memory.py"]
 
 
 class Stage:
@@ -278,11 +281,20 @@ def versions():
         ask(os.path.join(find_bindir(), "postgres"), "--version")[2])
 
 
-def fuzzes():
-    """What is fuzzed is the same for all versions of Dovecot, and clang needs
-    twice the time for it: once is enough where several are checked."""
+def is_newer():
+    """Is this the newer one of the two versions of Dovecot?"""
     return subprocess.check_output(["dovecot", "--version"],
                                    text=True) >= "2.4"
+
+
+def sanitized():
+    """The files that are run with sanitizers on this version: of the service's
+    tests and of the system tests."""
+    service = [os.path.relpath(path, os.path.join(TOP, "tests"))
+               for path in glob.glob(os.path.join(TOP, "tests", "service",
+                                                  "test_*.py"))]
+    return [sorted(files)[is_newer()::2] for files in (
+        set(service) - set(WITHOUT_SANITIZERS), WITH_SANITIZERS)]
 
 
 def report_skips(stages):
@@ -311,8 +323,11 @@ def main():
     os.environ.pop("CI", None)
     os.environ.pop("BUILD_NUMBER", None)
     gcc = tree("gcc")
-    clang = tree("clang", *["--enable-fuzzing"] * fuzzes())
+    # What is fuzzed is the same for all versions of Dovecot, and clang needs
+    # twice the time to build for it.
+    clang = tree("clang", *["--enable-fuzzing"] * is_newer())
     asan = tree("gcc", "--enable-asan")
+    service, system = sanitized()
     stages = [
         Stage("build with gcc", gcc),
         Stage("build with clang", clang),
@@ -323,14 +338,14 @@ def main():
         Stage("tree", pytest(gcc, "tree", parallel=False)),
         Stage("unit tests with valgrind", unit(gcc)),
         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
-        *([Stage("fuzzing", fuzz(clang))] if fuzzes() else []),
+        *([Stage("fuzzing", fuzz(clang))] if is_newer() else []),
         Stage("SQL tests", pytest(gcc, "sql")),
+        Stage("service tests", pytest(gcc, "service", ignore=service)),
         Stage("service tests with sanitizers", pytest(
-            asan, "service", asan=True)),
-        Stage("system tests", pytest(
-            gcc, "system", ignore=WITH_SANITIZERS)),
+            asan, *service, asan=True)),
+        Stage("system tests", pytest(gcc, "system", ignore=system)),
         Stage("system tests with sanitizers", pytest(
-            asan, *WITH_SANITIZERS, asan=True)),
+            asan, *system, asan=True)),
         Stage("fault tests", pytest(gcc, "faults")),
     ]
     with files_in_memory():
