@@ -316,8 +316,7 @@ void pop3_policy_cache_learn(struct pop3_policy_cache *cache,
 	unsigned int i;
 
 	if (mark != cache->changes || !cache->known ||
-	    !pop3_policy_cache_scopes(username, &scope, &domain) ||
-	    !pop3_policy_cache_names_has(cache->names, scope))
+	    !pop3_policy_cache_scopes(username, &scope, &domain))
 		return;
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
 		level = pop3_policy_db_result_get(result, i, 0);
@@ -330,6 +329,13 @@ void pop3_policy_cache_learn(struct pop3_policy_cache *cache,
 			preset = pop3_policy_cache_preset_get(cache,
 				pop3_policy_db_result_get(result, i, 1));
 		}
+	}
+	if (!pop3_policy_cache_names_has(cache->names, scope)) {
+		if (version == NULL)
+			return;
+		/* made since the last look, which may have been the last one
+		   for some time */
+		pop3_policy_cache_names_add(cache->names, scope, strlen(scope));
 	}
 	user = pop3_policy_cache_user_get(cache, scope);
 	pop3_policy_cache_row_free(&user->row);
