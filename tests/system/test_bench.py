@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """The benchmark measures what it says."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -20,8 +21,15 @@ from report import interval, markdown, of_pairs, row  # noqa: E402
 
 @pytest.fixture(scope="module")
 def load_program():
-    subprocess.run(["make", "-C", os.path.join(BUILD, "bench"), "pop3-load"],
-                   check=True, stdout=subprocess.DEVNULL)
+    directory = os.open(os.path.join(BUILD, "bench"), os.O_RDONLY)
+    try:
+        # one make at a time, whoever else runs a test of this file
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        subprocess.run(
+            ["make", "-C", os.path.join(BUILD, "bench"), "pop3-load"],
+            check=True, stdout=subprocess.DEVNULL)
+    finally:
+        os.close(directory)
     return os.path.join(BUILD, "bench", "pop3-load")
 
 
