@@ -47,6 +47,8 @@ def test_fail_over(pair):
     pair.primary.query("CREATE TABLE public.t (n int)")
     insert(pair, 1)
     assert pair.primary.value("SELECT count(*) FROM public.t") == 1
+    wait_until(lambda: pair.standby.value(
+        "SELECT to_regclass('public.t') IS NOT NULL"), what="the table")
     wait_until(lambda: pair.standby.value("SELECT count(*) FROM public.t"))
     pair.cut_off()
     lost = Insert(pair, 2)

@@ -379,7 +379,8 @@ def test_more_logins_than_the_database_serves(make_service, new_session):
             SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
             PERFORM pg_sleep(0.03);
-            RETURN NULL;
+            RETURN (SELECT concat_ws('.', g.generation, g.changed_by)
+                      FROM pop3.generation g);
         END $$""")
     client = service.client()
     client.login(USER, new_session())
