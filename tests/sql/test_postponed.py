@@ -167,6 +167,18 @@ def test_session_that_failed_after_all(db, service):
     assert state(service) == ([3], [3], {3: "dele"})
 
 
+def test_session_that_failed_beside_another(db, service):
+    """What the other one hides stays hidden, also if it was recorded later."""
+    first = service.postpone({1: ("expunge", "retrieved"),
+                              2: ("expunge", "retrieved")})
+    failed = service.postpone({1: ("expunge", "dele"), 3: ("expunge", "dele")})
+    service.postpone({3: ("expunge", "dele")})
+    assert service.outcome(failed, "failed") == "ok"
+    assert state(service)[0] == [1, 2, 3]
+    assert service.outcome(first, "failed") == "ok"
+    assert state(service)[0] == [3]
+
+
 def test_while_removals_are_stopped(db, service):
     """A client's DELE is no removal by policy."""
     service.postpone({1: DELE, 2: RETRIEVED})

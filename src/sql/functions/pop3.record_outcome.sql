@@ -62,7 +62,17 @@ BEGIN
                   FROM unnest(i.uid, i.guid, i.action) a (uid, guid, action)
                        JOIN pop3.message s
                        ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
-                 WHERE s.message_guid = a.guid AND a.action = 'hide'));
+                 WHERE s.message_guid = a.guid AND a.action = 'hide'
+                   -- what another session hides stays so
+                   AND NOT EXISTS (
+                       SELECT FROM pop3.intent o,
+                              unnest(o.uid, o.action) h (uid, action)
+                        WHERE o.username = i.username
+                          AND o.maildrop_id = i.maildrop_id
+                          AND (o.session_id, o.intent_no) <>
+                              (i.session_id, i.intent_no)
+                          AND o.result IN ('postponed', 'committed')
+                          AND h.uid = a.uid AND h.action = 'hide')));
         ELSIF i.result = 'repaired' AND p_result = 'committed' AND
               i.action && ARRAY['expunge', 'move'] THEN
             v_event := 'committed-late';
