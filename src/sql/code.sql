@@ -31,6 +31,7 @@
 \ir functions/pop3.policy_values.sql
 \ir functions/pop3.deciding_scopes.sql
 \ir functions/pop3.maildrop_state.sql
+\ir functions/pop3.maildrop_changes.sql
 \ir functions/pop3.tracked.sql
 \ir functions/pop3.intent_state.sql
 \ir functions/pop3.leave_excess.sql

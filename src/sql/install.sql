@@ -20,6 +20,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE pop3_owner
 \ir control.sql
 \ir rollups.sql
 \ir generation.sql
+\ir changes.sql
 \ir migrations/0001-initial.sql
 -- what later migrations make is in the files above
 INSERT INTO pop3.schema_version (version) VALUES (2), (3);
@@ -30,6 +31,7 @@ INSERT INTO pop3.schema_version (version) VALUES (2), (3);
 \ir functions/pop3.move_generation.sql
 \ir functions/pop3.policy_check.sql
 \ir functions/pop3.policy_keep_history.sql
+\ir functions/pop3.tell_change.sql
 \ir functions/pop3.tell_control.sql
 \ir triggers.sql
 

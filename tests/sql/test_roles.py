@@ -9,7 +9,7 @@ from sqlhelp import USER, Service, new_id
 SERVICE = {
     "now", "policy_rows", "policy_levels", "policy_version",
     "policy_generation", "policy_changes", "policy_users",
-    "maildrop_state", "tracked",
+    "maildrop_state", "maildrop_changes", "tracked",
     "plain_waiting", "chain_plain",
     "chain_rows", "chain_seal",
     "intent_state", "chain_open", "batch_begin", "replay_at", "record_intent",

@@ -3,11 +3,14 @@
 -- head. Raises P3001 unless the head is right before this batch and the epoch is
 -- the one that the last pop3.chain_open() gave, so that a batch is either
 -- written once or not at all, however often it is sent.
--- Calls: nothing. Tables: writes chain.
+-- p_usernames are the users for whom it changes what pop3.maildrop_state() says,
+-- all of them; NULL: pop3.tell_change() finds them.
+-- Calls: nothing. Tables: writes chain, maildrop_change.
 
 CREATE FUNCTION pop3.batch_begin(p_chain_id uuid, p_epoch bigint,
                                  p_batch bigint, p_first_seq bigint,
-                                 p_last_seq bigint)
+                                 p_last_seq bigint,
+                                 p_usernames text[] DEFAULT NULL)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -27,6 +30,11 @@ BEGIN
      WHERE c.chain_id = p_chain_id AND c.last_batch = p_batch - 1
        AND c.last_seq = p_first_seq - 1 AND c.epoch = p_epoch;
     IF FOUND THEN
+        IF p_usernames IS NOT NULL THEN
+            PERFORM set_config('pop3.users_named', 'yes', true);
+            INSERT INTO pop3.maildrop_change (username)
+            SELECT DISTINCT u.username FROM unnest(p_usernames) u (username);
+        END IF;
         RETURN;
     END IF;
     SELECT c.last_batch, c.last_seq, c.epoch INTO v_batch, v_seq, v_epoch
@@ -46,5 +54,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pop3.batch_begin(uuid, bigint, bigint, bigint, bigint) IS
+COMMENT ON FUNCTION pop3.batch_begin(uuid, bigint, bigint, bigint, bigint, text[]) IS
     'Move a chain''s head over the rows that this transaction writes; P3001 unless they follow it';

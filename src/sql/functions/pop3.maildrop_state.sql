@@ -23,6 +23,9 @@
 --   postponed_*             postponed removals that are to be decided now, oldest
 --                           first, at most p_due_limit; not what clients did not
 --                           ask for while removals by policy are stopped
+--   fresh_until             when the row may become another one by the mere passing
+--                           of time, infinity if never; NULL if there is something
+--                           to do now, or an intent
 --
 -- p_known is how the policy was known that the limits are from, as
 -- pop3.policies_known() said: if that is no longer what it says, there is one row
@@ -52,7 +55,8 @@ CREATE FUNCTION pop3.maildrop_state(
         retrieved int8multirange, tracked bigint,
         due_uid bigint[], due_guid uuid[], due_reason text[],
         intent_session uuid[], intent_no int[], postponed int8multirange,
-        postponed_uid bigint[], postponed_guid uuid[], postponed_reason text[])
+        postponed_uid bigint[], postponed_guid uuid[], postponed_reason text[],
+        fresh_until timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path = pg_catalog, pg_temp
     -- planning takes longer than any plan would save
@@ -92,7 +96,8 @@ BEGIN
         v_mass_limit := NULL; v_unretrieved_limit := NULL;
     END IF;
     FOR m IN
-        SELECT d.*, h.hidden, h.hidden_uid, h.held, h.postponed, r.spared, r.fresh,
+        SELECT d.*, h.hidden, h.hidden_uid, h.held, h.postponed,
+               h.next_hidden, h.next_held, r.spared, r.fresh, r.next_restored,
                w.would, w.would_count,
                (SELECT k.uidnext FROM pop3.watermark k
                  WHERE k.maildrop_id = d.maildrop_id
@@ -130,7 +135,16 @@ BEGIN
                                    AS oldest_held,
                                range_agg(int8range(s.uid, s.uid + 1))
                                    FILTER (WHERE s.postponed IS NOT NULL)
-                                   AS postponed
+                                   AS postponed,
+                               min(s.hidden_at)
+                                   FILTER (WHERE s.hidden_at > v_hidden_limit
+                                             AND s.reason IS DISTINCT FROM
+                                                 'mass-delete')
+                                   AS next_hidden,
+                               min(s.hidden_at)
+                                   FILTER (WHERE s.hidden_at > v_mass_limit
+                                             AND s.reason = 'mass-delete')
+                                   AS next_held
                           FROM pop3.message s
                          WHERE s.maildrop_id = d.maildrop_id
                            AND s.hidden_at IS NOT NULL) h,
@@ -138,7 +152,11 @@ BEGIN
                                    AS spared,
                                range_agg(int8range(s.uid, s.uid + 1))
                                    FILTER (WHERE s.restored_at >
-                                                 v_unretrieved_limit) AS fresh
+                                                 v_unretrieved_limit) AS fresh,
+                               min(s.restored_at)
+                                   FILTER (WHERE s.restored_at >
+                                                 v_unretrieved_limit)
+                                   AS next_restored
                           FROM pop3.message s
                          WHERE s.maildrop_id = d.maildrop_id
                            AND s.restored_at IS NOT NULL) r,
@@ -269,6 +287,44 @@ BEGIN
                                 AND NOT v_busy @> s.uid
                               ORDER BY s.hidden_at LIMIT p_due_limit)) c
                      ORDER BY c.due_since, c.uid LIMIT p_due_limit) d;
+        END IF;
+
+        fresh_until := NULL;
+        IF NOT (m.has_intents OR m.has_due OR m.postponed IS NOT NULL) THEN
+            fresh_until := least('infinity',
+                CASE WHEN v_since > now() THEN v_since END,
+                m.next_hidden + make_interval(secs => p_expire_hidden),
+                m.next_held + make_interval(secs => p_mass_delete_hold),
+                m.next_restored + make_interval(secs => p_expire_unretrieved),
+                CASE WHEN m.imap_used_at > v_unretrieved_limit
+                     THEN m.imap_used_at +
+                          make_interval(secs => p_expire_unretrieved) END);
+            -- statements of their own, for those who have such limits
+            IF v_retrieved_limit IS NOT NULL THEN
+                fresh_until := least(fresh_until,
+                    (SELECT s.retrieved_at +
+                            make_interval(secs => p_expire_retrieved)
+                       FROM pop3.message s
+                      WHERE s.maildrop_id = m.maildrop_id
+                        AND s.retrieved_at > v_retrieved_limit
+                      ORDER BY s.retrieved_at LIMIT 1));
+            END IF;
+            IF v_unretrieved_limit IS NOT NULL THEN
+                fresh_until := least(fresh_until,
+                    (SELECT k.at + make_interval(secs => p_expire_unretrieved)
+                       FROM pop3.watermark k
+                      WHERE k.maildrop_id = m.maildrop_id
+                        AND k.at > v_unretrieved_limit
+                      ORDER BY k.at LIMIT 1));
+            END IF;
+            IF v_window_limit IS NOT NULL THEN
+                fresh_until := least(fresh_until,
+                    (SELECT k.at + make_interval(secs => p_view_window)
+                       FROM pop3.watermark k
+                      WHERE k.maildrop_id = m.maildrop_id
+                        AND k.at > v_window_limit
+                      ORDER BY k.at LIMIT 1));
+            END IF;
         END IF;
         RETURN NEXT;
     END LOOP;
