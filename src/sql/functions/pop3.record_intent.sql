@@ -31,7 +31,7 @@ DECLARE
     v_maildrop bigint;
     v_scopes jsonb;
     v_removals bigint;
-    v_postponed boolean;
+    v_details text[];
     v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
@@ -108,9 +108,27 @@ BEGIN
          WHERE i.session_id = p_session_id AND i.intent_no = p_intent_no;
     END IF;
 
-    v_postponed := EXISTS (SELECT FROM pop3.maildrop d
-                            WHERE d.maildrop_id = v_maildrop
-                              AND d.postponed_at IS NOT NULL);
+    -- A statement of its own: the other one has no partitions to plan for then.
+    IF p_for IS NULL AND
+       EXISTS (SELECT FROM pop3.maildrop d
+                WHERE d.maildrop_id = v_maildrop
+                  AND d.postponed_at IS NOT NULL) THEN
+        v_details := ARRAY(
+            SELECT (SELECT format('postponed: asked for %s by session %s%s',
+                               to_char(q.at AT TIME ZONE 'UTC',
+                                       'YYYY-MM-DD HH24:MI:SS UTC'),
+                               coalesce(q.dovecot_session,
+                                        q.session_id::text),
+                               ' from ' || q.remote_address)
+                      FROM pop3.message s, pop3.audit q
+                     WHERE s.maildrop_id = v_maildrop AND s.uid = a.uid
+                       AND s.postponed IS NOT NULL
+                       AND q.message_guid = a.guid AND q.event = 'postponed'
+                       AND q.username = p_username AND q.at >= s.hidden_at
+                     ORDER BY q.at DESC LIMIT 1)
+              FROM unnest(p_uid, p_guid) WITH ORDINALITY a (uid, guid, nr)
+             ORDER BY a.nr);
+    END IF;
     v_scopes := pop3.deciding_scopes(p_username, p_reason);
     INSERT INTO pop3.audit
            (chain_id, seq, event, session_id, intent_no, dovecot_session,
@@ -123,19 +141,7 @@ BEGIN
            a.guid, a.size, a.action, a.reason, a.uidl, a.message_id,
            CASE a.action WHEN 'move' THEN a.mailbox END,
            CASE WHEN p_for IS NOT NULL THEN 'room for ' || p_for
-                WHEN v_postponed THEN (
-                    SELECT format('postponed: asked for %s by session %s%s',
-                               to_char(q.at AT TIME ZONE 'UTC',
-                                       'YYYY-MM-DD HH24:MI:SS UTC'),
-                               coalesce(q.dovecot_session,
-                                        q.session_id::text),
-                               ' from ' || q.remote_address)
-                      FROM pop3.message s, pop3.audit q
-                     WHERE s.maildrop_id = v_maildrop AND s.uid = a.uid
-                       AND s.postponed IS NOT NULL
-                       AND q.message_guid = a.guid AND q.event = 'postponed'
-                       AND q.username = p_username AND q.at >= s.hidden_at
-                     ORDER BY q.at DESC LIMIT 1) END,
+                ELSE v_details[a.nr] END,
            v_scopes ->> a.reason
       FROM unnest(p_uid, p_guid, p_size, p_action, p_reason, p_uidl,
                   p_message_id, p_mailbox)
