@@ -207,6 +207,15 @@ pop3_policy_log_state_pending(const struct pop3_policy_log_state *state,
 	return NULL;
 }
 
+bool pop3_policy_log_state_is_ours(const struct pop3_policy_log_state *state,
+				   const struct pop3_policy_log_head *head,
+				   int64_t epoch)
+{
+	return pop3_policy_log_head_equals(&state->head, head) ||
+		pop3_policy_log_state_pending(state, head) != NULL ||
+		(head->batch > state->head.batch && epoch == state->epoch + 1);
+}
+
 /* --- adoption --- */
 
 static void

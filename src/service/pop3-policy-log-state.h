@@ -57,6 +57,13 @@ uint32_t pop3_policy_log_state_oldest(const struct pop3_policy_log_state *state)
 const struct pop3_policy_log_pending *
 pop3_policy_log_state_pending(const struct pop3_policy_log_state *state,
 			      const struct pop3_policy_log_head *head);
+/* TRUE if the chain was brought to this head by whoever wrote the log. That is
+   what the log says, or the head is ahead of it and nobody opened the chain
+   before `epoch', which is the latest: the end of the log was lost in a crash of
+   the host, or could not be written. */
+bool pop3_policy_log_state_is_ours(const struct pop3_policy_log_state *state,
+				   const struct pop3_policy_log_head *head,
+				   int64_t epoch);
 /* The last record of that chain that was copied here, 0 if there is none. */
 uint64_t
 pop3_policy_log_state_adopted(const struct pop3_policy_log_state *state,

@@ -195,8 +195,7 @@ pop3_policy_adopt_opened(struct pop3_policy_writer_adopt *adopt,
 		return;
 	}
 	if (state->opened &&
-	    !pop3_policy_log_head_equals(&state->head, &entry.head) &&
-	    pop3_policy_log_state_pending(state, &entry.head) == NULL) {
+	    !pop3_policy_log_state_is_ours(state, &entry.head, entry.epoch)) {
 		/* whoever opens it for itself will find out why */
 		e_warning(writer->event, "The log %s is left alone, since its "
 			"chain stands elsewhere in the database",

@@ -368,6 +368,9 @@ void pop3_policy_writer_chain_open(struct pop3_policy_writer *writer)
 
 	if (writer->log.cloned)
 		return;
+	/* As long as it is not on the disk that the chain was opened, the head
+	   alone tells that it is ours, so that must be there before. */
+	(void)pop3_policy_log_sync(writer->log.log);
 	writer->state = POP3_POLICY_WRITER_OPENING;
 	pop3_policy_db_send(writer->db, POP3_POLICY_STMT_CHAIN_OPEN, params,
 			    pop3_policy_writer_open_callback, writer);

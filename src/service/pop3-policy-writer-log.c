@@ -270,7 +270,13 @@ int pop3_policy_writer_log_opened(struct pop3_policy_writer *writer)
 	entry.time = pop3_policy_writer_time(writer);
 	entry.epoch = writer->epoch;
 	pop3_policy_writer_get_head(writer, &entry.head);
-	return pop3_policy_writer_log_append(writer, &entry, 1);
+	if (pop3_policy_writer_log_append(writer, &entry, 1) < 0)
+		return -1;
+	/* If the host crashes, the database may know of more batches than the
+	   log does. That nobody else opened the chain since tells that they are
+	   ours. */
+	(void)pop3_policy_log_sync(writer->log.log);
+	return 0;
 }
 
 /* --- after the disk was full --- */

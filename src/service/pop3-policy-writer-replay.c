@@ -233,15 +233,10 @@ pop3_policy_writer_log_find_head(struct pop3_policy_writer *writer,
 		return writer->head_known ? POP3_POLICY_WRITER_HEAD_TOO_OLD :
 			POP3_POLICY_WRITER_HEAD_OK;
 	}
-	if (pop3_policy_log_head_equals(&state->head, head) ||
-	    pop3_policy_log_state_pending(state, head) != NULL)
+	if (pop3_policy_log_state_is_ours(state, head, epoch))
 		return POP3_POLICY_WRITER_HEAD_OK;
-	if (head->batch > state->head.batch) {
-		/* If nobody but us opened the chain since, it is our own: the
-		   disk was full when it was sent. */
-		return epoch == state->epoch + 1 ? POP3_POLICY_WRITER_HEAD_OK :
-			POP3_POLICY_WRITER_HEAD_FOREIGN;
-	}
+	if (head->batch > state->head.batch)
+		return POP3_POLICY_WRITER_HEAD_FOREIGN;
 	return pop3_policy_writer_head_back(writer, head, error_r);
 }
 

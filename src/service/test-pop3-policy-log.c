@@ -537,6 +537,51 @@ static void test_log_state(void)
 	test_end();
 }
 
+static void test_log_is_ours(void)
+{
+	static const uint64_t list[] = { 1 };
+	static const struct {
+		int64_t batch;
+		unsigned char mac;
+		int64_t epoch;
+		bool ours;
+	} tests[] = {
+		/* what the log says: the head, and what was under way */
+		{ 7, 'a', 9, TRUE },
+		{ 8, 'b', 9, TRUE },
+		{ 8, 'b', 12, TRUE },
+		/* something else was written in its place */
+		{ 8, 'c', 12, FALSE },
+		{ 7, 'c', 9, FALSE },
+		{ 6, 'a', 9, FALSE },
+		/* the log's end is lost, and nobody else opened it since */
+		{ 9, 'c', 9, TRUE },
+		{ 9, 'c', 10, FALSE },
+		{ 9, 'c', 8, FALSE },
+	};
+	struct pop3_policy_log_state state;
+	struct pop3_policy_log_entry entry;
+	unsigned int i;
+
+	test_begin("log: whose head it is");
+	pop3_policy_log_state_init(&state);
+	entry = head(POP3_POLICY_LOG_OPEN, 7, 70, 'a');
+	pop3_policy_log_state_apply(&state, &entry, 1);
+	test_assert(state.epoch == 8);
+	entry = ids(POP3_POLICY_LOG_BATCH, 8, list, N_ELEMENTS(list));
+	pop3_policy_log_state_apply(&state, &entry, 1);
+	entry = head(POP3_POLICY_LOG_SEALED, 8, 80, 'b');
+	pop3_policy_log_state_apply(&state, &entry, 1);
+	for (i = 0; i < N_ELEMENTS(tests); i++) {
+		entry = head(POP3_POLICY_LOG_ACK, tests[i].batch,
+			     tests[i].batch * 10, tests[i].mac);
+		test_assert_idx(pop3_policy_log_state_is_ours(&state,
+			&entry.head, tests[i].epoch) == tests[i].ours, i);
+	}
+	pop3_policy_log_state_deinit(&state);
+	test_end();
+}
+
 /* Only what is needed is read at a start: STARTs sum up the rest. */
 static void test_log_starts(void)
 {
@@ -733,6 +778,7 @@ int main(void)
 		test_log_flip,
 		test_log_segments,
 		test_log_state,
+		test_log_is_ours,
 		test_log_starts,
 		test_log_keep,
 		test_log_full,
