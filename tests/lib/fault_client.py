@@ -18,7 +18,8 @@ PAUSES = [0, 0, 0, 0.002, 0.01, 0.03]
 
 
 class Moments:
-    """Lets others wait for the n-th time that something happens."""
+    """Lets others wait for the n-th time that something happens: a "login", a
+    "quit", the "answer" +OK to one, a "delivery"."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -30,8 +31,9 @@ class Moments:
             self._changed.notify_all()
 
     def wait(self, name, count, timeout):
+        """Returns whether it has happened so often."""
         with self._changed:
-            self._changed.wait_for(
+            return self._changed.wait_for(
                 lambda: self._counts.get(name, 0) >= count, timeout)
 
 
@@ -121,6 +123,8 @@ class Pop3Plan:
             moments.tell("quit")
             send("QUIT")
             session.answer = line()
+            if session.updated():
+                moments.tell("answer")
             if not session.answer.startswith(("+OK", "-ERR [SYS/TEMP]")):
                 session.wrong.append("QUIT: " + session.answer)
         elif self.end == "reset":

@@ -4,15 +4,17 @@ shifted, a proxy in front of that, file systems that can be filled."""
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import struct
 import subprocess
 
 from dovecot import Failure, wait_until
-from dovecot_files import TOP
+from dovecot_files import TOP, sanitizer_environment
 from fault_proxy import FaultProxy
 from host import PrivateHost
+from lost_writes import LostWrites
 from pg import PrivatePostgres
 
 # The service gives up on PostgreSQL before a session gives up on the service.
@@ -75,6 +77,13 @@ class FaultyPostgres(PrivatePostgres):
                                    for pid in pids), what="PostgreSQL to end")
 
 
+SERVICE = """
+service pop3-policy {
+  executable = /usr/bin/env %(environment)s %(program)s
+}
+"""
+
+
 class FaultHost(PrivateHost):
     """full_disks: have the mail and the service's state on file systems of
     their own."""
@@ -94,6 +103,7 @@ class FaultHost(PrivateHost):
         self._mounts = [] if not full_disks else [
             (self.path("policy"), STATE_SIZE), (self.path("mail"), MAIL_SIZE)]
         self._mounted = []
+        self._writes = None
         self.proxy = None
 
     def start(self):
@@ -108,6 +118,8 @@ class FaultHost(PrivateHost):
                                 "mode=755,size=" + size, "tmpfs", path],
                                check=True)
                 self._mounted.append(path)
+            if self._mounted:
+                self._note_writes()
         return super().start()
 
     def cleanup(self):
@@ -123,6 +135,38 @@ class FaultHost(PrivateHost):
                                check=False)
             if self._own_directory:
                 shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _note_writes(self):
+        """Have the service tell what it brings to the disk."""
+        internal = pwd.getpwnam("dovecot")
+        self._writes = LostWrites(self.path("policy"), self.path("writes"),
+                                  internal.pw_uid, internal.pw_gid)
+        environment = self._writes.environment(
+            sanitizer_environment().get("LD_PRELOAD"))
+        self.extra += SERVICE % {
+            "environment": " ".join(
+                "%s=%s" % item for item in environment.items()),
+            "program": "%s -c %s" % (self.path("libexec", "pop3-policy"),
+                                     self.path("pop3-policy.conf.ext"))}
+
+    def crash(self, share=0.0, zeros=False):
+        """The host loses its power: all processes end at once, and what the
+        service has not brought to the disk is gone, but for what
+        LostWrites.crash() leaves. start() it again."""
+        if self._writes is None:
+            raise Failure("the service has no file system of its own")
+        pids = [self.process.pid]
+        os.kill(self.process.pid, signal.SIGSTOP)
+        pids += [pid for pid in self.pids() if pid not in pids]
+        for sig in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, sig)
+        self.process.wait()
+        self.process = None
+        wait_until(lambda: not self.pids(), what="all to end")
+        self._doveadm.close()
+        self._writes.crash(share, zeros)
 
     def verify(self):
         """Run pop3-policy-verify. Returns what subprocess.run() does."""

@@ -12,38 +12,8 @@ import threading
 import time
 
 from dovecot import Failure, wait_until
-
-# longer than a session waits (fault_host.SESSION_TIMEOUT)
-LONG = 1.8
-SHORT = [0.005, 0.02, 0.1, 0.4, 0.9]
-
-
-class Fault:
-    """takes_records: what the service has not written yet may be lost.
-    takes_database: sessions may be refused for a while."""
-
-    takes_records = takes_database = False
-
-    def __init__(self, host, rng, users=""):
-        """users: with what the names of the run's users begin."""
-        self.host = host
-        self.rng = rng
-        self.users = users
-        self.prepare()
-
-    def prepare(self):
-        pass
-
-    def begin(self):
-        raise NotImplementedError
-
-    def end(self):
-        pass
-
-    def _expect(self, pid, name, sig=9):
-        self.host.expect_log(r"service\(%s\): child %d killed with signal "
-                             r"%d" % (name, pid, sig))
-
+from fault_base import LONG, SHORT, Fault
+from fault_crash import HostCrashed, HostCrashedInOutage
 
 class _Kill(Fault):
     """kill -9 of processes of a name."""
@@ -476,5 +446,5 @@ KINDS = {
     ServiceKilledRequestsLate: 2, KilledInCommit: 4,
     ServiceKilledInCommit: 2, ConnectionsCutInCommit: 2, CommitHeld: 2, StateDiskFull: 1, MailDiskFull: 2,
     ServiceKilledOnFullDisk: 1, ClockJumped: 3, ServiceAndDatabaseKilled: 2,
-    NoFault: 1,
+    NoFault: 1, HostCrashed: 2, HostCrashedInOutage: 4,
 }

@@ -95,7 +95,7 @@ class Run:
         self.kind = kind or drawn
         self.fault = self.kind(host, self.rng, seed + "-")
         self._in_commit = issubclass(self.kind, CommitHeld)
-        self.moments = Moments()
+        self.moments = self.fault.moments = Moments()
         self.drops = []
         self._fault_at = 0.0
         self.hit = None                 # did the fault find what it is for
@@ -130,7 +130,7 @@ class Run:
                         [spell(*item) for item in policy.items()])
             deliveries.run(self.host, Moments())
             self._identify(drop)
-            if self.rng.random() < 0.5:
+            if self.rng.random() < 0.5 or self.fault.users_are_known:
                 plan = Pop3Plan("%s-before-%d" % (self.seed, number),
                                 self.rng)
                 self._run_session(drop, plan)
@@ -272,7 +272,7 @@ class Run:
         lost = float("inf")
         if self.fault.takes_records:
             # what was on its way to a service that was killed
-            lost = self._fault_at - ON_ITS_WAY
+            lost = (self.fault.lost_at or self._fault_at) - ON_ITS_WAY
         for drop in self.drops:
             found = self._find(drop, self._rows)
             self.removed += len(set(drop.by_uid()) - set(found.mailbox))
