@@ -7,9 +7,11 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
+#include "strescape.h"
 #include "strfuncs.h"
 #include "env-util.h"
 #include "doveadm.h"
+#include "doveadm-print.h"
 #include "master-service.h"
 #include "master-service-settings.h"
 #include "pop3-policy-compat.h"
@@ -23,9 +25,16 @@
 #define VERIFY_PROGRAM "pop3-policy-verify"
 #define VERIFY_PATH "/usr/local/bin:/usr/bin:/bin"
 #define VERIFY_NOT_RUN 126
+/* exit status if something is wrong in a chain */
+#define VERIFY_FOUND 1
 
 /* "executable = pop3-policy -c FILE" */
 #define VERIFY_SETTING "service/pop3-policy/executable"
+
+/* of --tab */
+static const char *const verify_columns[] = {
+	"chain", "first", "last", "time", "event", "result", "text"
+};
 
 static void ATTR_NORETURN
 verify_child(const char *const *argv, int stdout_fd, bool quiet)
@@ -46,9 +55,10 @@ verify_child(const char *const *argv, int stdout_fd, bool quiet)
 	_exit(VERIFY_NOT_RUN);
 }
 
-/* output_r may be NULL: it goes where doveadm's goes. Returns the exit status, -1
-   if there is none. */
-static int verify_run(const char *const *argv, const char **output_r)
+/* output_r may be NULL: it goes where doveadm's goes. quiet: what it complains of
+   goes nowhere. Returns the exit status, -1 if there is none. */
+static int verify_run(const char *const *argv, bool quiet,
+		      const char **output_r)
 {
 	string_t *output = t_str_new(256);
 	int fd[2] = { -1, -1 }, status;
@@ -62,7 +72,7 @@ static int verify_run(const char *const *argv, const char **output_r)
 	if (pid < 0)
 		i_fatal("fork() failed: %m");
 	if (pid == 0)
-		verify_child(argv, fd[1], output_r != NULL);
+		verify_child(argv, fd[1], quiet);
 	if (output_r != NULL) {
 		i_close_fd(&fd[1]);
 		while ((ret = read(fd[0], buf, sizeof(buf))) > 0 ||
@@ -93,7 +103,7 @@ static void verify_find(const char **program_r, const char **config_r)
 	*program_r = t_strconcat(doveadm_settings->libexec_dir,
 				 "/"VERIFY_PROGRAM, NULL);
 	*config_r = POP3_POLICY_SERVICE_CONFIG;
-	if (verify_run(argv, &output) != 0)
+	if (verify_run(argv, TRUE, &output) != 0)
 		return;
 	words = t_strsplit_spaces(output, " \t\r\n\"");
 	for (; *words != NULL; words++) {
@@ -136,12 +146,30 @@ static void verify_arg(ARRAY_TYPE(const_string) *argv, const char *option,
 	}
 }
 
-static void verify_exec(ARRAY_TYPE(const_string) *argv)
+/* By the formatter that was asked for. */
+static void verify_print(const char *output)
 {
+	const char *const *lines, *const *fields;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(verify_columns); i++)
+		doveadm_print_header_simple(verify_columns[i]);
+	for (lines = t_strsplit(output, "\n"); **lines != '\0'; lines++) T_BEGIN {
+		fields = t_strsplit_tabescaped(*lines);
+		for (i = 0; i < N_ELEMENTS(verify_columns); i++)
+			doveadm_print(*fields == NULL ? "" : *fields++);
+	} T_END;
+}
+
+static void verify_exec(ARRAY_TYPE(const_string) *argv, bool rows)
+{
+	const char *output = NULL;
 	int status;
 
 	array_append_zero(argv);
-	status = verify_run(array_front(argv), NULL);
+	status = verify_run(array_front(argv), FALSE, rows ? &output : NULL);
+	if (rows && (status == 0 || status == VERIFY_FOUND))
+		verify_print(output);
 	if (status == VERIFY_NOT_RUN) {
 		doveadm_exit_code = EX_UNAVAILABLE;
 	} else if (status < 0) {
@@ -156,9 +184,13 @@ static void verify_exec(ARRAY_TYPE(const_string) *argv)
 static void cmd_verify(struct doveadm_cmd_context *cctx)
 {
 	ARRAY_TYPE(const_string) argv;
-	const char *const *files, *chain = NULL;
+	const char *const *files, *chain = NULL, *tab = "--tab";
+	/* doveadm -f */
+	bool rows = doveadm_print_is_initialized();
 
 	verify_args_init(cctx, &argv);
+	if (rows)
+		array_push_back(&argv, &tab);
 	verify_arg(&argv, "--since", doveadm_pop3_policy_time(cctx, "since"));
 	verify_arg(&argv, "--until", doveadm_pop3_policy_time(cctx, "until"));
 	(void)doveadm_cmd_param_str(cctx, "chain", &chain);
@@ -167,7 +199,7 @@ static void cmd_verify(struct doveadm_cmd_context *cctx)
 		for (; *files != NULL; files++)
 			verify_arg(&argv, "--key-file", *files);
 	}
-	verify_exec(&argv);
+	verify_exec(&argv, rows);
 }
 
 static void cmd_rotate_key(struct doveadm_cmd_context *cctx)
@@ -177,7 +209,7 @@ static void cmd_rotate_key(struct doveadm_cmd_context *cctx)
 
 	verify_args_init(cctx, &argv);
 	array_push_back(&argv, &option);
-	verify_exec(&argv);
+	verify_exec(&argv, FALSE);
 }
 
 struct doveadm_cmd_ver2 doveadm_pop3_policy_cmd_verify = {

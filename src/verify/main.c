@@ -28,7 +28,7 @@
 
 #define VERIFY_USAGE \
 "Usage: pop3-policy-verify -c FILE [-s DIR] [-k FILE]... [-a TIME] [-b TIME]\n" \
-"                          [-i CHAIN]\n" \
+"                          [-i CHAIN] [-T]\n" \
 "       pop3-policy-verify -c FILE [-s DIR] -R\n" \
 "  -c, --config FILE    settings of the pop3-policy service\n" \
 "  -s, --state-dir DIR  its state_dir, if the settings name none\n" \
@@ -36,12 +36,14 @@
 "  -a, --since TIME     batches written at this time or later\n" \
 "  -b, --until TIME     batches written before this time\n" \
 "  -i, --chain CHAIN    this chain alone\n" \
+"  -T, --tab            chain, first and last number, time, event, result\n" \
+"                       (found, verified, waiting) and text between tabs\n" \
 "  -R, --rotate-key     add a new key, and verify nothing\n"
 
 struct verify_options {
 	const char *config, *state_dir, *since, *until, *chain;
 	ARRAY_TYPE(const_string) key_files;
-	bool rotate;
+	bool rotate, tab;
 };
 
 static void ATTR_NORETURN verify_usage(void)
@@ -61,6 +63,7 @@ static void verify_parse_options(int argc, char *argv[],
 		{ "until", required_argument, NULL, 'b' },
 		{ "chain", required_argument, NULL, 'i' },
 		{ "rotate-key", no_argument, NULL, 'R' },
+		{ "tab", no_argument, NULL, 'T' },
 		{ NULL, 0, NULL, 0 }
 	};
 	const char *value;
@@ -69,7 +72,7 @@ static void verify_parse_options(int argc, char *argv[],
 
 	i_zero(options);
 	t_array_init(&options->key_files, 4);
-	while ((c = getopt_long(argc, argv, "c:s:k:a:b:i:R", longopts,
+	while ((c = getopt_long(argc, argv, "c:s:k:a:b:i:RT", longopts,
 				NULL)) != -1) {
 		value = optarg;
 		switch (c) {
@@ -98,6 +101,9 @@ static void verify_parse_options(int argc, char *argv[],
 			break;
 		case 'R':
 			options->rotate = TRUE;
+			break;
+		case 'T':
+			options->tab = TRUE;
 			break;
 		default:
 			verify_usage();
@@ -170,6 +176,7 @@ verify_chains(const struct verify_options *options,
 	i_zero(&verify_set);
 	verify_set.keys = keys;
 	verify_set.span.chain_id = options->chain;
+	verify_set.tab = options->tab;
 	/* before the database: what is written meanwhile is in neither */
 	i_array_init(&verify_set.checkpoint_files, 4);
 	if (pop3_policy_verify_checkpoint_files(state_dir,

@@ -3,12 +3,10 @@
 #include "lib.h"
 #include "array.h"
 #include "buffer.h"
-#include "str.h"
 #include "pop3-policy-verify-db.h"
+#include "pop3-policy-verify-print.h"
 #include "pop3-policy-verify-report.h"
 #include "pop3-policy-verify-row.h"
-
-#include <stdio.h>
 
 /* Findings that are kept to be printed, and rows of theirs that are kept to see
    whether they belong elsewhere. */
@@ -351,53 +349,51 @@ static void verify_report_finish(struct pop3_policy_verify_report *report)
 }
 
 static void
-verify_finding_print(const struct pop3_policy_verify_finding *finding)
+verify_finding_print(const struct pop3_policy_verify_finding *finding, bool tab)
 {
-	string_t *str = t_str_new(256);
+	struct pop3_policy_verify_line line;
 
-	static const unsigned char none[16];
+	i_zero(&line);
+	memcpy(line.chain_id, finding->chain_id, sizeof(line.chain_id));
+	line.first_seq = finding->first_seq;
+	line.last_seq = finding->last_seq;
+	line.at = finding->at;
+	line.about = finding->about;
+	line.event = finding->event;
+	line.result = "found";
+	line.text = finding->text;
+	pop3_policy_verify_print(&line, tab);
+}
 
-	if (memcmp(finding->chain_id, none, sizeof(none)) != 0) {
-		str_printfa(str, "chain %s ",
-			    pop3_policy_verify_uuid(finding->chain_id));
-	}
-	if (finding->last_seq > finding->first_seq) {
-		str_printfa(str, "seq %"PRId64" to %"PRId64" ",
-			    finding->first_seq, finding->last_seq);
-	} else if (finding->first_seq > 0) {
-		str_printfa(str, "seq %"PRId64" ", finding->first_seq);
-	}
-	if (finding->at != 0) {
-		str_printfa(str, "(%s%s%s%s) ", finding->about ? "about " : "",
-			    pop3_policy_verify_time(finding->at),
-			    *finding->event == '\0' ? "" : ", ",
-			    finding->event);
-	}
-	if (str_len(str) > 0)
-		str_truncate(str, str_len(str) - 1);
-	if (str_len(str) > 0)
-		str_append(str, ": ");
-	printf("%s%s\n", str_c(str), finding->text);
+static void
+verify_not_kept_print(const struct verify_not_kept *not_kept, bool tab)
+{
+	struct pop3_policy_verify_line line;
+
+	i_zero(&line);
+	memcpy(line.chain_id, not_kept->chain_id, sizeof(line.chain_id));
+	line.result = "found";
+	line.text = t_strdup_printf("and %u more", not_kept->count);
+	pop3_policy_verify_print(&line, tab);
 }
 
 unsigned int
-pop3_policy_verify_report_print(struct pop3_policy_verify_report *report)
+pop3_policy_verify_report_print(struct pop3_policy_verify_report *report,
+				bool tab)
 {
 	const struct verify_not_kept *not_kept;
 	struct verify_finding *finding;
 	unsigned int count = 0;
 
 	verify_report_finish(report);
-	array_foreach_elem(&report->findings, finding) T_BEGIN {
+	array_foreach_elem(&report->findings, finding) {
 		if (finding->public.text != NULL) {
-			verify_finding_print(&finding->public);
+			verify_finding_print(&finding->public, tab);
 			count++;
 		}
-	} T_END;
+	}
 	array_foreach(&report->not_kept, not_kept) T_BEGIN {
-		printf("chain %s: and %u more\n",
-		       pop3_policy_verify_uuid(not_kept->chain_id),
-		       not_kept->count);
+		verify_not_kept_print(not_kept, tab);
 		count += not_kept->count;
 	} T_END;
 	return count;

@@ -74,9 +74,10 @@ void pop3_policy_verify_finding_set(struct pop3_policy_verify_finding *finding,
 				    const char *text);
 
 /* Print them, in the order of chains and numbers. Returns how many there are,
-   those that were not kept included. */
+   those that were not kept included. tab: see pop3_policy_verify_print(). */
 unsigned int
-pop3_policy_verify_report_print(struct pop3_policy_verify_report *report);
+pop3_policy_verify_report_print(struct pop3_policy_verify_report *report,
+				bool tab);
 /* How many of a chain are printed, or were not kept. */
 unsigned int
 pop3_policy_verify_report_count(struct pop3_policy_verify_report *report,

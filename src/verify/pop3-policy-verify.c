@@ -9,9 +9,8 @@
 #include "pop3-policy-verify.h"
 #include "pop3-policy-verify-chain.h"
 #include "pop3-policy-verify-db.h"
+#include "pop3-policy-verify-print.h"
 #include "pop3-policy-verify-unchained.h"
-
-#include <stdio.h>
 
 /* Seals may be large: an intent of 10,000 messages has one of 800 kB. */
 #define VERIFY_FETCH_SEALS 20
@@ -418,24 +417,49 @@ static void verify_print_summary(struct verify_run *run,
 				 const struct verify_summary *summary)
 {
 	const struct pop3_policy_verify_counts *counts = &summary->counts;
+	struct pop3_policy_verify_line line;
+	string_t *str = t_str_new(256);
 
-	printf("chain %s: %"PRIu64" rows verified in %"PRIu64" batches",
-	       pop3_policy_verify_uuid(summary->chain_id), counts->verified,
-	       counts->seals);
+	str_printfa(str, "%"PRIu64" rows verified in %"PRIu64" batches",
+		    counts->verified, counts->seals);
 	if (counts->erased > 0)
-		printf(", %"PRIu64" of them erased", counts->erased);
+		str_printfa(str, ", %"PRIu64" of them erased", counts->erased);
 	if (counts->unsealed > 0) {
-		printf(", %"PRIu64" not sealed (seq %"PRId64" to %"PRId64")",
-		       counts->unsealed, counts->unsealed_first,
-		       counts->unsealed_last);
+		str_printfa(str, ", %"PRIu64" not sealed (seq %"PRId64" to "
+			    "%"PRId64")", counts->unsealed,
+			    counts->unsealed_first, counts->unsealed_last);
 	}
-	if (counts->dropped > 0)
-		printf(", %"PRIu64" dropped by retention", counts->dropped);
-	if (counts->unknown_key > 0)
-		printf(", %"PRIu64" of unknown key", counts->unknown_key);
-	printf(", %u found\n",
-	       pop3_policy_verify_report_count(run->report,
-					       summary->chain_id));
+	if (counts->dropped > 0) {
+		str_printfa(str, ", %"PRIu64" dropped by retention",
+			    counts->dropped);
+	}
+	if (counts->unknown_key > 0) {
+		str_printfa(str, ", %"PRIu64" of unknown key",
+			    counts->unknown_key);
+	}
+	str_printfa(str, ", %u found",
+		    pop3_policy_verify_report_count(run->report,
+						    summary->chain_id));
+	i_zero(&line);
+	memcpy(line.chain_id, summary->chain_id, sizeof(line.chain_id));
+	line.result = "verified";
+	line.text = str_c(str);
+	pop3_policy_verify_print(&line, run->set->tab);
+}
+
+static void
+verify_print_unchained(struct verify_run *run,
+		       const struct pop3_policy_verify_unchained *unchained)
+{
+	struct pop3_policy_verify_line line;
+
+	i_zero(&line);
+	line.result = "waiting";
+	line.text = t_strdup_printf("in no chain yet: %"PRIu64" rows of plain "
+				    "SQL, %s to %s", unchained->count,
+				    pop3_policy_verify_time(unchained->first),
+				    pop3_policy_verify_time(unchained->last));
+	pop3_policy_verify_print(&line, run->set->tab);
 }
 
 static unsigned int
@@ -443,17 +467,14 @@ verify_print(struct verify_run *run,
 	     const struct pop3_policy_verify_unchained *unchained)
 {
 	const struct verify_summary *summary;
-	unsigned int found = pop3_policy_verify_report_print(run->report);
+	unsigned int found =
+		pop3_policy_verify_report_print(run->report, run->set->tab);
 
 	array_foreach(&run->summaries, summary) T_BEGIN {
 		verify_print_summary(run, summary);
 	} T_END;
-	if (unchained->count > 0) {
-		printf("in no chain yet: %"PRIu64" rows of plain SQL, %s to "
-		       "%s\n", unchained->count,
-		       pop3_policy_verify_time(unchained->first),
-		       pop3_policy_verify_time(unchained->last));
-	}
+	if (unchained->count > 0)
+		verify_print_unchained(run, unchained);
 	return found;
 }
 

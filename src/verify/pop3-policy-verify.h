@@ -13,6 +13,8 @@ struct pop3_policy_verify_settings {
 	struct pop3_policy_verify_span span;
 	const struct pop3_policy_verify_key *keys;
 	ARRAY_TYPE(pop3_policy_verify_checkpoint_file) checkpoint_files;
+	/* see pop3_policy_verify_print() */
+	bool tab;
 };
 
 /* Verify, and print what was found and a line per chain to stdout. Returns the

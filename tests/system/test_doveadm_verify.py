@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """doveadm pop3-policy verify and rotate-key, on what sessions left."""
 
+import json
 import os
 import subprocess
 
@@ -78,6 +79,45 @@ def test_verify_and_rotate(host):
                              "salt")
     code, lines, error = doveadm(host, "verify", "--until", "2020-01-01")
     assert (code, error) == (0, "")
+
+
+def test_rows(host):
+    retrieve(host)
+    (chain,), = host.sql("SELECT chain_id::text FROM pop3.chain")
+    names = ["chain", "first", "last", "time", "event", "result", "text"]
+    done = host.run("doveadm", "-f", "tab", "pop3-policy", "verify")
+    header, line = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert header.split("\t") == names
+    assert line.split("\t")[:-1] == [chain, "", "", "", "", "verified"]
+    assert line.endswith(" 0 found")
+
+    host.sql("INSERT INTO pop3.audit (chain_id, seq, event) "
+             "SELECT chain_id, last_seq + 7, E'a\\tb\\\\c' FROM pop3.chain")
+    host.sql("SET session_replication_role = replica; "
+             "DELETE FROM pop3.audit WHERE event IN ('intent', 'committed')")
+    done = host.run("doveadm", "-f", "json", "pop3-policy", "verify")
+    assert (done.returncode, done.stderr) == (1, "")
+    rows = json.loads(done.stdout)
+    assert all(list(row) == names for row in rows)
+    found = [row for row in rows if row["result"] == "found"]
+    assert [(row["first"], row["last"], row["text"]) for row in found
+            if row["text"] == "removed"] == [("1", "2", "removed")]
+    assert [row["event"] for row in found if row["text"] != "removed"][0] == \
+        "a\tb\\c"
+    assert {row["chain"] for row in rows} == {chain}
+    assert rows[-1]["result"] == "verified"
+    assert rows[-1]["text"].endswith(" %d found" % len(found))
+    # the same in words
+    code, lines, _ = doveadm(host, "verify")
+    assert code == 1 and len(lines) == len(rows)
+    assert lines[0].startswith("chain %s seq 1 to 2 (about %s): removed" % (
+        chain, found[0]["time"]))
+
+    done = host.run("doveadm", "-f", "json", "pop3-policy", "verify", "-i",
+                    "x")
+    assert done.returncode == 64 and "x is no chain" in done.stderr
+    assert "chain" not in done.stdout
 
 
 def test_usage(host):
