@@ -529,6 +529,8 @@ COMMENT ON COLUMN pop3.intent.action IS
     'expunge, move, hide or flag, per message';
 COMMENT ON COLUMN pop3.intent.reason IS 'By which rule, per message';
 CREATE INDEX intent_open ON pop3.intent (username) WHERE state <> 'closed';
+CREATE INDEX intent_closed ON pop3.intent (username, closed_at)
+    WHERE state = 'closed';
 
 CREATE TABLE pop3.chain (
     chain_id       uuid PRIMARY KEY,

@@ -141,6 +141,7 @@ def test_deletions(db, site):
                "bytes") == [
         (today(db), "expired-retrieved", 2, 1100),
         (today(db), "retrieved", 1, 300)]
+    site.session(retrieved={7: "none", 8: "none"})
     site.event("gone", [7, 8])
     assert ("gone", 2) in ask(db, "Deletions by rule per day", "rule",
                               "messages")
@@ -154,8 +155,8 @@ def test_deletions(db, site):
          "<m5@example.net>"),
         ("expired-retrieved", "committed", "192.0.2.1", 6, 600,
          "<m6@example.net>"),
-        ("gone", "gone", "192.0.2.1", 7, None, None),
-        ("gone", "gone", "192.0.2.1", 8, None, None)]
+        ("gone", "gone", "192.0.2.1", 7, 700, None),
+        ("gone", "gone", "192.0.2.1", 8, 800, None)]
     # of the hiding five days ago, too
     assert [r[:3] for r in ask(db, "What happened to one user", "event",
                                "uid", "rule")] == [
@@ -165,7 +166,7 @@ def test_deletions(db, site):
         ("gone", 7, None), ("gone", 8, None)]
     assert ask(db, "Users who lost most mail in a day", "username",
                "messages", "bytes", "rules") == [
-        (USER, 4, 1100, ["expired-retrieved", "gone"]),
+        (USER, 4, 2600, ["expired-retrieved", "gone"]),
         (BERT, 1, 300, ["retrieved"])]
 
 

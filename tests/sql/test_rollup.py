@@ -39,7 +39,7 @@ def busy_day(service, by):
     for user in (USER, OTHER, "root"):
         service.session(user, retrieved={1: "none", 2: "expunge"},
                         fetched="{[1,4)}", removed="{[2,3)}", top=1, dele=1,
-                        bytes=700)
+                        bytes=700, would={14: "dele", 15: "dele"})
         service.remove([3], user=user)
         service.remove([4, 5], "expunge", "expired-retrieved", user=user)
         service.remove([6], "move", "retrieved", user=user)
@@ -103,7 +103,7 @@ def test_a_rollup_says_what_the_records_say(fresh, old):
         (yesterday, "refused", "login-delay", 1, 1, 0),
         (yesterday, "removed", "dele", 2, 1, 1400),
         (yesterday, "removed", "expired-retrieved", 2, 1, 900),
-        (yesterday, "removed", "gone", 2, 1, 0),
+        (yesterday, "removed", "gone", 2, 1, 2900),
         (yesterday, "removed", "retrieved", 1, 1, 600),
         (yesterday, "restored", "admin", 1, 1, 700)]
     assert len(events) == 3 * 8

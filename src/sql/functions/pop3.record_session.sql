@@ -15,10 +15,13 @@
 -- that moving the day's watermark does not let messages reappear. p_view_window
 -- is NULL where it is not known: the last known one remains then.
 --
+-- A retrieved message that another session removed meanwhile, by an intent that
+-- is committed, gets no state: that would be found to be gone, and told twice.
+--
 -- Where p_download is true (the user has a download_daily), p_bytes are counted
 -- for that; NULL is not known, and is true if some were.
 -- Calls: maildrop_find, download_settle, event_time, forgotten_name. Tables: writes session, session_lost,
--- audit, maildrop, message, watermark, would_remove, download.
+-- audit, maildrop, message, watermark, would_remove, download; reads intent.
 
 CREATE FUNCTION pop3.record_session(
     p_chain_id uuid, p_seq bigint, p_session_id uuid, p_dovecot_session text,
@@ -41,6 +44,7 @@ DECLARE
     v_quit boolean := coalesce(p_ended_by = 'quit', false);
     v_retrieved int8multirange;
     v_retrievals bigint := 0;
+    v_taken bigint[];
     v_new bigint := 0;
     v_gone bigint := 0;
     v_since timestamptz;
@@ -135,7 +139,17 @@ BEGIN
          WHERE d.maildrop_id = v_maildrop;
     END IF;
 
-    IF v_retrievals > 0 THEN
+    IF v_retrievals > 0 AND NOT p_action <@ ARRAY['expunge', 'move'] THEN
+        -- clocks may differ by two minutes
+        SELECT array_agg(x.uid) INTO v_taken
+          FROM pop3.intent i, unnest(i.uid, i.guid, i.action)
+                              x (uid, guid, action)
+               JOIN unnest(p_uid, p_guid) a (uid, guid)
+               ON a.uid = x.uid AND a.guid = x.guid
+         WHERE i.username = p_username AND i.state = 'closed'
+           AND i.closed_at >= v_started - interval '2 minutes'
+           AND i.result = 'committed' AND i.maildrop_id = m.maildrop_id
+           AND x.action IN ('expunge', 'move');
         WITH retrieve AS (
             INSERT INTO pop3.message AS s
                    (maildrop_id, uid, message_guid, size, retrieved_at,
@@ -145,6 +159,7 @@ BEGIN
               FROM unnest(p_uid, p_guid, p_size, p_action)
                    a (uid, guid, size, action)
              WHERE a.action NOT IN ('expunge', 'move')
+               AND (a.uid = ANY (v_taken)) IS NOT TRUE
              ORDER BY a.uid
             ON CONFLICT (maildrop_id, uid) DO UPDATE
                SET message_guid = excluded.message_guid,
@@ -250,9 +265,13 @@ BEGIN
     UPDATE pop3.maildrop d
        SET uidnext = greatest(d.uidnext, p_uidnext, p_uidnext_end),
            -- of overlapping sessions the one that saw more knows
+           -- (too many only lets the next login look what is missing)
            messages = CASE WHEN p_messages IS NULL OR
                                 p_uidnext_end < d.uidnext
-                           THEN d.messages ELSE p_messages END,
+                           THEN d.messages
+                           WHEN d.last_quit_at > v_started
+                           THEN greatest(d.messages, p_messages)
+                           ELSE p_messages END,
            tracked = d.tracked + v_new - v_gone,
            anchor_uid = CASE WHEN p_anchor_guid IS NULL THEN d.anchor_uid
                              ELSE p_anchor_uid END,

@@ -197,6 +197,10 @@ COMMENT ON COLUMN pop3.intent.result IS
 COMMENT ON COLUMN pop3.audit.event IS
     'intent, postponed, kept, committed, released, presumed, late, repair-late, gone, mismatch, rollback, carried, restored, refused, mass-delete, notice, repeat, quarantined, ...';
 
+-- What sessions removed a moment ago is asked for at the end of others.
+CREATE INDEX intent_closed ON pop3.intent (username, closed_at)
+    WHERE state = 'closed';
+
 -- What tells services that policies have changed.
 
 -- Whoever changes a policy updates the row first, and holds it to the end of
