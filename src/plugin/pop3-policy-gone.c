@@ -11,16 +11,24 @@
 #include "pop3-policy-session.h"
 
 /* TRUE if messages that were there at the end of the last session are not
-   there any more. */
+   there any more, or if more have state than there are: overlapping sessions
+   may leave some behind. */
 static bool some_are_gone(struct pop3_policy_session *session)
 {
 	const struct pop3_policy_maildrop *drop = session->drop;
 	struct mailbox_status status;
 	uint32_t seq1, seq2, new_count = 0;
+	unsigned int would_count = seq_range_count(&drop->would);
 
-	if (drop->tracked == 0 || drop->messages == 0)
+	if (drop->tracked == 0)
 		return FALSE;
 	mailbox_get_open_status(session->box, STATUS_MESSAGES, &status);
+	/* a message may be counted as recorded by observe mode, too */
+	if (status.messages < I_MAX(would_count, drop->tracked -
+				    I_MIN(drop->tracked, would_count)))
+		return TRUE;
+	if (drop->messages == 0)
+		return FALSE;
 	mailbox_get_seq_range(session->box, I_MAX(drop->uidnext, 1),
 			      (uint32_t)-1, &seq1, &seq2);
 	if (seq1 != 0)

@@ -168,12 +168,16 @@ def test_told_as_gone(story):
     assert story.violations() == {}
 
 
-def test_gone_after_a_session_retrieved_it_meanwhile(story):
+def test_gone_though_a_session_removed_it(story):
+    story.drop.expunged = {2: 12.5}
     story.found.audit.append(row("gone", "B", uid=2))
-    story.b.fetched = {2, 3}
     assert set(story.violations()) == {"intents"}
-    story.b.begun = 12.5
-    assert story.violations() == {}
+
+
+def test_told_as_gone_twice(story):
+    story.drop.expunged = {2: 12.5}
+    story.found.audit = [row("gone", uid=2), row("gone", "B", uid=2)]
+    assert set(story.violations()) == {"intents"}
 
 
 def test_open_after_repair(story):
@@ -386,10 +390,6 @@ def test_state_of_what_is_not_there(story):
     story.found.state[2] = {"retrieved_count": 1, "hidden_at": None}
     story.found.tracked = 3
     assert set(story.violations()) == {"records"}
-    # recorded behind the removal, if the sessions were there at once
-    story.b.fetched.add(2)
-    story.b.begun = 12.5
-    assert story.violations() == {}
 
 
 def test_tracked_is_no_count(story):

@@ -5,7 +5,6 @@ compare it with what is found afterwards. Times are those of time.monotonic().
 """
 
 import dataclasses
-import itertools
 
 NEVER = -1
 BUILTIN = {"on_retrieve": "keep", "on_dele": "delete", "expire_hidden": NEVER,
@@ -82,15 +81,6 @@ class Drop:
     def by_uid(self):
         return {message.uid: message for message in self.messages
                 if message.uid is not None}
-
-    def contested(self, uid):
-        """Did two sessions at the same time both do something about a message
-        in UPDATE?"""
-        sessions = [session for session in self.sessions
-                    if uid in session.fetched | session.deleted and
-                    session.may_have_updated(float("inf"))]
-        return any(one.overlaps(other) for one, other in
-                   itertools.combinations(sessions, 2))
 
     # --- what the policy lets happen ---
 

@@ -4,7 +4,8 @@ why and was carried out, or was taken by IMAP or doveadm; and what has such an
 intent did leave.
 
 Sessions that take the same message away at the same time have one intent each:
-nobody can tell which of them it was."""
+nobody can tell which of them it was. What others took is told once, and not where
+there is such an intent."""
 
 import collections
 import itertools
@@ -45,18 +46,6 @@ def at_once(drop, found, uid, intents):
         for one, other in itertools.combinations(sessions, 2))
 
 
-def touched_at_once(drop, found, uid, intents):
-    """Did a session retrieve or hide a message while another one removed it?
-    When it is recorded behind the removal there is state again, which the next
-    sessions find to be gone."""
-    names = {row["dovecot_session"] for row in found.audit
-             if (row["session_id"], row["intent_no"]) in intents}
-    return any(uid in session.fetched | session.deleted and
-               session.overlaps(other)
-               for session in drop.sessions for other in drop.sessions
-               if other.name in names and other is not session)
-
-
 def violations(drop, found):
     """Returns texts."""
     wrong = []
@@ -79,13 +68,12 @@ def violations(drop, found):
             if gone[uid]:
                 wrong.append("UID %d is there, and was told as gone" % uid)
             continue
-        if gone[uid] and touched_at_once(drop, found, uid, intents):
-            gone[uid] = 0
         told = len(intents) + gone[uid]
         if told == 0 and uid not in drop.expunged:
             # what others take is told only of messages that have state
             wrong.append("UID %d left, and no intent says why" % uid)
-        elif told > 1 and not at_once(drop, found, uid, intents):
+        elif told > 1 and (gone[uid] or
+                           not at_once(drop, found, uid, intents)):
             wrong.append("UID %d left once, and is told %d times: %s%s" % (
                 uid, told, sorted(map(str, intents)),
                 " and gone" if gone[uid] else ""))

@@ -38,12 +38,7 @@ def _state(drop, found, lost_from):
     if found.tracked != len(found.state):
         yield "%d messages are tracked, and %d have state" % (
             found.tracked, len(found.state))
-    # What others take away while sessions end may keep its state, until the
-    # number of messages tells a login that something is missing.
-    for uid in sorted(set(found.state) - set(found.mailbox) -
-                      set(drop.expunged)):
-        if drop.contested(uid):
-            continue
+    for uid in sorted(set(found.state) - set(found.mailbox)):
         yield "UID %d has state, and is not there" % uid
     for uid in found.mailbox:
         row = found.state.get(uid)

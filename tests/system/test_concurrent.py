@@ -182,6 +182,31 @@ def test_what_others_remove_during_a_session_is_told(owner):
     assert owner.retrieved() == [2, 3]
 
 
+def test_state_of_more_messages_than_there_are(owner):
+    """The number of messages that the last session left tells nothing."""
+    owner.deliver(3)
+    owner.retrieve(1, 2, 3)
+    owner.host.doveadm("expunge", "-u", owner.name, "mailbox", "INBOX",
+                       "uid", "2,3")
+    owner.host.sql("UPDATE pop3.maildrop SET messages = 1 "
+                   "WHERE username = %s", (owner.name,))
+    assert owner.poll() == [1]
+    owner.told(event("gone", 2, 3, reason="gone"))
+    assert owner.retrieved() == [1]
+    assert owner.maildrop()["tracked"] == 1
+
+
+def test_state_of_a_message_that_would_be_removed(owner):
+    """It has state twice, and is not asked after at each login."""
+    owner.set(enforcement="observe", on_retrieve="delete")
+    owner.deliver(1)
+    owner.retrieve(1)
+    assert owner.would_remove() == {1: "retrieved"}
+    assert owner.poll() == [1]
+    owner.told([])
+    assert owner.retrieved() == [1]
+
+
 def test_all_at_once(owner, background):
     owner.set(on_retrieve="delete")
     owner.deliver(10)
