@@ -63,10 +63,13 @@ class Series:
     def run(self):
         while self.numbers and len(self.failures) < MAX_FAILURES:
             host = make_host(self.numbers[0])
-            checked = {}
+            checked, had = {}, set()
             try:
                 host.start()
-                while self.numbers and len(self.failures) < MAX_FAILURES:
+                # a run that is made again has the same users
+                while self.numbers and self.numbers[0] not in had and \
+                        len(self.failures) < MAX_FAILURES:
+                    had.add(self.numbers[0])
                     if not self._one(host, self.numbers.pop(0), checked):
                         # it may be the worse for it
                         break
