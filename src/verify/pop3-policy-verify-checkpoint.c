@@ -164,11 +164,20 @@ verify_checkpoints_scan(struct pop3_policy_verify_checkpoints *checkpoints,
 {
 	struct pop3_policy_verify_checkpoint checkpoint;
 	struct verify_back *add;
+	int64_t last_seq = 0;
 	bool back;
 	int ret;
 
 	while ((ret = verify_checkpoints_read(checkpoints, &back, &checkpoint,
 					      error_r)) > 0) {
+		if (!back && checkpoint.seq < last_seq) {
+			*error_r = t_strdup_printf("%s line %u is no "
+				"checkpoint: number %"PRId64" comes after "
+				"%"PRId64, checkpoints->path,
+				checkpoints->line, checkpoint.seq, last_seq);
+			return -1;
+		}
+		last_seq = checkpoint.seq;
 		if (back) {
 			add = array_append_space(&checkpoints->back);
 			add->line = checkpoints->line;

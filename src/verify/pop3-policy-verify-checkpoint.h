@@ -35,7 +35,7 @@ int pop3_policy_verify_checkpoint_files(const char *dir,
 	const char **error_r);
 
 /* Read a file. Returns 0 if ok, -1 + *error_r: it cannot be read, or has a line
-   that is none. */
+   that is none: with a lower number than the one before it, too. */
 int pop3_policy_verify_checkpoints_open(
 	const struct pop3_policy_verify_checkpoint_file *file,
 	struct pop3_policy_verify_checkpoints **checkpoints_r,

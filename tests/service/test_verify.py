@@ -640,6 +640,18 @@ def test_checkpoints_that_are_none(copy):
     assert text.startswith("its checkpoints cannot be used: ")
 
 
+def test_checkpoints_that_descend(copy):
+    """The last one, which the end of the chain is found by, is not theirs."""
+    path = copy.checkpoints(copy.chain)
+    with open(path) as file:
+        lines = file.read().splitlines()
+    time, seq, mac = lines[-1].split()
+    with open(path, "a") as file:
+        file.write("%s %s %s\n%s 1 %s\n" % (time, seq, mac, time, mac))
+    one(copy, 0, "its checkpoints cannot be used: %s line %d is no "
+        "checkpoint: number 1 comes after %s" % (path, len(lines) + 2, seq))
+
+
 # --- erased ---
 
 def forget(copy, user=ANNA):
