@@ -99,6 +99,25 @@ int pop3_policy_log_append(struct pop3_policy_log *log,
 	return 0;
 }
 
+int pop3_policy_log_append_done(struct pop3_policy_log *log, int64_t time,
+				const uint64_t *ids, unsigned int count)
+{
+	struct pop3_policy_log_entry entry;
+
+	i_zero(&entry);
+	entry.type = POP3_POLICY_LOG_DONE;
+	entry.time = time;
+	do {
+		entry.ids = ids;
+		entry.id_count = I_MIN(count, POP3_POLICY_LOG_MAX_IDS);
+		if (pop3_policy_log_append(log, &entry, 1) < 0)
+			return -1;
+		ids += entry.id_count;
+		count -= entry.id_count;
+	} while (count > 0);
+	return 0;
+}
+
 static int pop3_policy_log_sync_dir(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

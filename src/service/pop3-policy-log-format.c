@@ -41,6 +41,7 @@ static void put_ids(buffer_t *dest, const uint64_t *ids, unsigned int count)
 	unsigned int i, start, runs = 0;
 	size_t pos = dest->used;
 
+	i_assert(count <= POP3_POLICY_LOG_MAX_IDS);
 	put_num(dest, 0, 4);
 	for (start = 0; start < count; start = i, runs++) {
 		for (i = start + 1; i < count; i++) {
@@ -182,7 +183,6 @@ get_ids(struct log_input *input, struct pop3_policy_log_entry *entry)
 {
 	unsigned int i, count, runs = get_count(input, 12);
 	uint64_t *ids, start, next = 0, total = 0;
-	uint64_t max = POP3_POLICY_LOG_MAX_BODY / 8;
 	struct log_input counting = *input;
 
 	for (i = 0; i < runs; i++) {
@@ -196,7 +196,7 @@ get_ids(struct log_input *input, struct pop3_policy_log_entry *entry)
 		next = start + count;
 		total += count;
 	}
-	if (total > max) {
+	if (total > POP3_POLICY_LOG_MAX_IDS) {
 		input->failed = TRUE;
 		return;
 	}

@@ -13,6 +13,9 @@
 #define POP3_POLICY_LOG_ENTRY_HEADER 12
 /* A body that claims to be longer is damaged. */
 #define POP3_POLICY_LOG_MAX_BODY (256*1024*1024)
+/* Records that an entry may be about: many more than a batch has. One that claims
+   to be about more is damaged; ids are told as runs, and take no room. */
+#define POP3_POLICY_LOG_MAX_IDS 4096
 
 enum pop3_policy_log_type {
 	/* the first of each segment: how things stood when it was begun */

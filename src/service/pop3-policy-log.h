@@ -39,6 +39,11 @@ uint64_t pop3_policy_log_next_id(const struct pop3_policy_log *log);
 int pop3_policy_log_append(struct pop3_policy_log *log,
 			   const struct pop3_policy_log_entry *entries,
 			   unsigned int count);
+/* Append that records are settled otherwise, by ascending ids, in as many entries
+   as it takes, and one if there are none. Returns 0 if ok, -1 as above; some of
+   the entries may be there then. */
+int pop3_policy_log_append_done(struct pop3_policy_log *log, int64_t time,
+				const uint64_t *ids, unsigned int count);
 /* Wait until everything that was appended is on the disk. Returns 0 if ok, -1
    if not: it may not be there. */
 int pop3_policy_log_sync(struct pop3_policy_log *log);

@@ -134,13 +134,13 @@ pop3_policy_adopt_some(struct pop3_policy_writer_adopt *adopt,
 static void pop3_policy_adopt_done(struct pop3_policy_writer_adopt *adopt,
 				   const ARRAY_TYPE(uint64_t) *ids)
 {
-	struct pop3_policy_log_entry done;
+	const uint64_t *list;
+	unsigned int count;
 
-	i_zero(&done);
-	done.type = POP3_POLICY_LOG_DONE;
-	done.time = pop3_policy_writer_time(adopt->writer);
-	done.ids = array_get(ids, &done.id_count);
-	if (pop3_policy_log_append(adopt->log, &done, 1) == 0)
+	list = array_get(ids, &count);
+	if (pop3_policy_log_append_done(adopt->log,
+					pop3_policy_writer_time(adopt->writer),
+					list, count) == 0)
 		(void)pop3_policy_log_sync(adopt->log);
 }
 

@@ -315,16 +315,16 @@ static int pop3_policy_writer_log_all(struct pop3_policy_writer *writer)
 static void pop3_policy_writer_log_catch_up(struct pop3_policy_writer *writer)
 {
 	struct pop3_policy_writer_log *log = &writer->log;
-	struct pop3_policy_log_entry entry;
+	const uint64_t *ids;
+	unsigned int count;
 
 	if (!pop3_policy_log_is_usable(log->log))
 		return;
-	i_zero(&entry);
-	entry.type = POP3_POLICY_LOG_DONE;
-	entry.time = pop3_policy_writer_time(writer);
 	array_sort(&log->missed, pop3_policy_log_id_cmp);
-	entry.ids = array_get(&log->missed, &entry.id_count);
-	if (pop3_policy_log_append(log->log, &entry, 1) < 0)
+	ids = array_get(&log->missed, &count);
+	if (pop3_policy_log_append_done(log->log,
+					pop3_policy_writer_time(writer),
+					ids, count) < 0)
 		return;
 	array_clear(&log->missed);
 	if ((writer->head_known && pop3_policy_writer_log_opened(writer) < 0) ||

@@ -188,6 +188,9 @@ static void test_log_ids(void)
 	test_assert(decode_runs(1, 1, UINT64_MAX - 1, 1) == 1);
 	test_assert(decode_runs(1, 1, UINT64_MAX - 1, 2) == -1);
 	test_assert(decode_runs(1, 1, 5, UINT32_MAX) == -1);
+	/* in twelve bytes each */
+	test_assert(decode_runs(1, 1, 5, POP3_POLICY_LOG_MAX_IDS - 1) == 1);
+	test_assert(decode_runs(1, 1, 5, POP3_POLICY_LOG_MAX_IDS) == -1);
 	test_end();
 }
 
@@ -769,6 +772,43 @@ static void test_log_reserve(void)
 	test_end();
 }
 
+static void test_log_many_done(void)
+{
+	const unsigned int count = 2 * POP3_POLICY_LOG_MAX_IDS + 1;
+	ARRAY_TYPE(uint64_t) list, found;
+	struct pop3_policy_log *log;
+	struct damage damage;
+	const uint64_t *ids;
+	uint64_t id;
+
+	test_begin("log: more are settled than an entry can say");
+	dir_clear();
+	log = log_open();
+	i_array_init(&list, count);
+	for (id = 1; id <= count; id++) T_BEGIN {
+		append(log, record(id, "jane"));
+		array_push_back(&list, &id);
+	} T_END;
+	ids = array_front(&list);
+	test_assert(pop3_policy_log_get_state(log)->unsettled == count);
+	test_assert(pop3_policy_log_append_done(log, 1, ids, count) == 0);
+	test_assert(pop3_policy_log_get_state(log)->unsettled == 0);
+	/* none is an entry, too */
+	test_assert(pop3_policy_log_append_done(log, 1, ids, 0) == 0);
+	pop3_policy_log_close(&log);
+
+	i_array_init(&found, count + 5);
+	read_ids(&found, &damage);
+	test_assert(array_count(&found) == 1 + count + 3 + 1);
+	test_assert(damage.count == 0);
+	log = log_open();
+	test_assert(pop3_policy_log_get_state(log)->unsettled == 0);
+	pop3_policy_log_close(&log);
+	array_free(&found);
+	array_free(&list);
+	test_end();
+}
+
 int main(void)
 {
 	static void (*const test_functions[])(void) = {
@@ -783,6 +823,7 @@ int main(void)
 		test_log_keep,
 		test_log_full,
 		test_log_reserve,
+		test_log_many_done,
 		NULL
 	};
 	struct ioloop *ioloop;
