@@ -12,6 +12,9 @@
 
 #define POP3_POLICY_WRITER_EXPIRE_MSECS (10 * 60 * 1000)
 #define POP3_POLICY_WRITER_LOG_RETRY_MSECS 1000
+/* What is not settled by then is put on the disk: the connection may hang, or was
+   lost behind it. */
+#define POP3_POLICY_WRITER_UNANSWERED_MSECS 1000
 
 struct pop3_policy_writer_durable {
 	struct pop3_policy_writer_durable *prev, *next;
@@ -110,6 +113,36 @@ static void pop3_policy_writer_log_sync(struct pop3_policy_writer *writer)
 	(void)pop3_policy_log_sync(writer->log.log);
 }
 
+static void pop3_policy_writer_log_unanswered(struct pop3_policy_writer *writer);
+
+static void pop3_policy_writer_log_watch(struct pop3_policy_writer *writer)
+{
+	struct pop3_policy_writer_log *log = &writer->log;
+	const struct pop3_policy_log_state *state =
+		pop3_policy_log_get_state(log->log);
+
+	if (log->to_unanswered != NULL || state->unsettled == 0)
+		return;
+	log->unanswered_id = state->last_id;
+	log->to_unanswered = timeout_add_short(
+		POP3_POLICY_WRITER_UNANSWERED_MSECS,
+		pop3_policy_writer_log_unanswered, writer);
+}
+
+static void pop3_policy_writer_log_unanswered(struct pop3_policy_writer *writer)
+{
+	struct pop3_policy_writer_log *log = &writer->log;
+
+	timeout_remove(&log->to_unanswered);
+	if (writer->state != POP3_POLICY_WRITER_OPEN ||
+	    !pop3_policy_log_state_is_settled(pop3_policy_log_get_state(log->log),
+					      log->unanswered_id))
+		pop3_policy_writer_log_sync(writer);
+	/* else what is recorded from now on is put on the disk as it is */
+	if (writer->state == POP3_POLICY_WRITER_OPEN)
+		pop3_policy_writer_log_watch(writer);
+}
+
 int pop3_policy_writer_log_record(struct pop3_policy_writer *writer,
 				  struct pop3_policy_record *record)
 {
@@ -126,6 +159,8 @@ int pop3_policy_writer_log_record(struct pop3_policy_writer *writer,
 		log->to_sync = timeout_add_short(writer->set->batch_interval,
 			pop3_policy_writer_log_sync, writer);
 	}
+	if (writer->state == POP3_POLICY_WRITER_OPEN)
+		pop3_policy_writer_log_watch(writer);
 	return 0;
 }
 
@@ -435,6 +470,7 @@ void pop3_policy_writer_log_deinit(struct pop3_policy_writer *writer)
 	pop3_policy_writer_replay_end(writer);
 	timeout_remove(&log->to_durable);
 	timeout_remove(&log->to_sync);
+	timeout_remove(&log->to_unanswered);
 	timeout_remove(&log->to_expire);
 	timeout_remove(&log->to_retry);
 	if (pop3_policy_log_get_state(log->log)->unsettled > 0)

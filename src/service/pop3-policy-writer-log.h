@@ -23,6 +23,10 @@ struct pop3_policy_writer_log {
 	   away; until it is looked what need not be kept any more; until
 	   appending is tried again */
 	struct timeout *to_sync, *to_expire, *to_retry;
+	/* until it is looked whether this record is settled, and so whether the
+	   database answers */
+	struct timeout *to_unanswered;
+	uint64_t unanswered_id;
 	/* those who wait for that */
 	struct pop3_policy_writer_durable *durables;
 	struct timeout *to_durable;

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -135,3 +136,23 @@ def test_service_goes_on_with_its_chain(host, share, again):
     assert chains(host)[0][0] == chain
     done = host.verify()
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_not_answered_is_brought_to_the_disk(host):
+    """The connection hangs, and is lost; nothing else is recorded meanwhile."""
+    user = "hangs@example.org"
+    host.deliver(user, simple_message())
+    with host.pop3(user) as pop:
+        pop.retr(1)
+        host.proxy.slow_requests(60)
+    time.sleep(0.3)
+    assert not host.sessions(user)
+    # what was on its way does not arrive any more
+    host.proxy.refuse()
+    time.sleep(1.5)
+    host.crash()
+    host.proxy.heal()
+    host.start()
+    (session,) = host.wait_sessions(user)
+    assert session["ended_by"] == "quit"
+    assert session["retrieved"] is not None
