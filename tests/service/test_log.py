@@ -263,7 +263,8 @@ def test_unsent_intent_is_not_taken_up(own_service, own_postgres,
 
 def test_killed_again_and_again(service, new_session):
     """Under load: each record is there once, in the end."""
-    service.expect(KILLED, r"net_connect_unix\(")
+    # what a dead one had under way may open the chain after the next one did
+    service.expect(KILLED, r"net_connect_unix\(", r"was opened again")
     sent = []
     for number in range(8):
         client = reach(service)
