@@ -15,6 +15,11 @@
 /* Two sessions that move the same messages at the same time must not both find
    them missing in the target. */
 #define LOCK_NAME "pop3-policy-move.lock"
+/* Nor must they look for the target and create it at the same time: whoever
+   creates a mailbox locks the list of mailboxes and then its index, whoever does
+   not find one locks them the other way round, and Dovecot's answer to a
+   deadlock is to end the process. INBOX has this one, there is no target yet. */
+#define OPEN_LOCK_NAME "pop3-policy-target.lock"
 #define LOCK_SECS 10
 
 HASH_TABLE_DEFINE_TYPE(guids, uint8_t *, struct pop3_policy_removal *);
@@ -48,6 +53,30 @@ static int move_create(struct pop3_policy_move *move)
 	return mailbox_open(box);
 }
 
+/* Returns 0 if the target is open, -1 + *error_r. */
+static int
+move_open_target(struct pop3_policy_move *move, const char **error_r)
+{
+	struct file_lock *lock;
+	const char *error;
+	int ret = 0;
+
+	if (mailbox_lock_file_create(move->session->box, OPEN_LOCK_NAME,
+				     LOCK_SECS, &lock, &error) <= 0) {
+		*error_r = t_strdup_printf("Mailbox %s: %s",
+			mailbox_get_vname(move->target), error);
+		return -1;
+	}
+	if (mailbox_open(move->target) < 0 &&
+	    (mailbox_get_last_mail_error(move->target) != MAIL_ERROR_NOTFOUND ||
+	     move_create(move) < 0)) {
+		*error_r = move_storage_error(move->target, "Opening it");
+		ret = -1;
+	}
+	file_lock_free(&lock);
+	return ret;
+}
+
 int pop3_policy_move_open(struct pop3_policy_session *session,
 			  const ARRAY_TYPE(pop3_policy_removal) *removals,
 			  struct pop3_policy_move **move_r,
@@ -76,12 +105,8 @@ int pop3_policy_move_open(struct pop3_policy_session *session,
 		*error_r = t_strdup_printf("move_mailbox %s is INBOX", name);
 		return -1;
 	}
-	if (mailbox_open(move->target) < 0 &&
-	    (mailbox_get_last_mail_error(move->target) != MAIL_ERROR_NOTFOUND ||
-	     move_create(move) < 0)) {
-		*error_r = move_storage_error(move->target, "Opening it");
+	if (move_open_target(move, error_r) < 0)
 		return -1;
-	}
 	if (mailbox_is_readonly(move->target)) {
 		*error_r = t_strdup_printf("Mailbox %s is read-only", name);
 		return -1;

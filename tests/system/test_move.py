@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """on_retrieve=move, on_dele=move: messages go to move_mailbox."""
 
+import fcntl
 import os
 import time
 
@@ -349,6 +350,48 @@ def test_copy_that_was_made_meanwhile(drop):
     drop.session(dele=[1, 2])
     assert drop.uids() == [3]
     assert headers(drop, "POP-Old") == ["Message 1", "Message 2"]
+
+
+# --- a target that sessions create at the same time ---
+
+def test_one_session_after_the_other_looks_for_the_target(drop):
+    """Before it locks anything of Dovecot's list of mailboxes: else two could
+    wait for each other."""
+    drop.session(retr=[])
+    sessions = [drop.host.pop3(drop.user) for _ in range(2)]
+    for number, pop in enumerate(sessions):
+        pop.dele(number + 1)
+    path = os.path.join(os.path.dirname(drop.inbox_log()),
+                        "pop3-policy-target.lock")
+    with open(path, "w") as file:
+        os.chmod(path, 0o666)
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        quits = [Quit(pop) for pop in sessions]
+        # long enough to create it
+        time.sleep(0.5)
+        assert all(quit_.waiting() for quit_ in quits)
+        assert drop.host.audit(drop.user) == []
+        with open(drop.file("dovecot.list.index.log"), "r+b") as log:
+            fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert [quit_.wait()[:3] for quit_ in quits] == ["+OK", "+OK"]
+    assert drop.uids() == [3]
+    assert sorted(headers(drop, "POP-Old")) == ["Message 1", "Message 2"]
+    assert not os.path.exists(path)
+
+
+def test_sessions_that_create_the_target_at_once(format_host, user):
+    """Trash, which is created as soon as it is opened."""
+    format_host.set_policies("@many.example", on_dele="move")
+    for name in range(10):
+        drop = Maildrop(format_host, "%s-%d@many.example" % (
+            user.split("@")[0], name))
+        drop.deliver(6)
+        sessions = [format_host.pop3(drop.user) for _ in range(6)]
+        for number, pop in enumerate(sessions):
+            pop.dele(number + 1)
+        quits = [Quit(pop) for pop in sessions]
+        assert [quit_.wait()[:3] for quit_ in quits] == 6 * ["+OK"]
+        assert len(headers(drop, "Trash")) == 6
 
 
 # --- quota ---
