@@ -131,7 +131,7 @@ class Connection:
 
     @contextlib.contextmanager
     def batch(self):
-        """A transaction in one pipeline. All statements must have been prepared."""
+        """A transaction in one pipeline, of statements that are prepared."""
         _pq.PQenterPipelineMode(self._pg)
         batch = Batch(self)
         try:

@@ -7,9 +7,9 @@ bytes, upkeep, and how many rows become durable, in a private PostgreSQL with
              [--full-day N] [--jobs N] [--steps a,b] [--json FILE]
              [--print FILE]
 
-It makes both databases in DIRECTORY (a temporary one if there is none), or takes
-what it kept there; then figures of steps that are not run stay in --json FILE.
---print FILE only prints the tables of an earlier run.
+It makes both databases in DIRECTORY (a temporary one if there is none), or
+takes what it kept there; then figures of steps that are not run stay in --json
+FILE. --print FILE only prints the tables of an earlier run.
 """
 
 import argparse

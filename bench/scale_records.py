@@ -148,8 +148,8 @@ def _write(uri, users, begun, batches, rows, begin, queue):
 
 
 def rate(pg, dbname, users, begun, writers=2, batches=20):
-    """Durable audit rows, by messages of an intent: intents of as many in batches
-    of 1,000 rows, from two services."""
+    """Durable audit rows, by messages of an intent: intents of as many, in
+    batches of 1,000 rows, from two services."""
     found = {}
     for rows in (10, 100, 1000):
         begin = multiprocessing.Barrier(writers)

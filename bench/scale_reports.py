@@ -28,7 +28,7 @@ def walk(node, found):
 
 
 def explain(conn, sql, runs=5):
-    """What a query reads, and the least time of some runs; of one, as explained,
+    """What a query reads, and the least time of some runs; of one, explained,
     where that takes seconds. None if it takes more than LIMIT."""
     begun, before = time.monotonic(), conn.cpu()
     try:

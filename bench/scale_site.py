@@ -2,16 +2,16 @@
 """Fills a database that has schema pop3 with a large site, by SQL.
 
 User N is userN@dM.example, of a hundred domains. Of a million users a hundred
-have 10,000 messages left on the server, 2,000 have 1,000, 20,000 have 100, every
-third of the others has a few, and the rest nothing: 10,000,000 in all; fewer users
-have as many each. user1 has 10,000, user2 1,000, user3 100, and user4 none.
-Messages were retrieved in sessions of ten, over thirty days, and get into the
-table in that order, with all indexes there, as with sessions. Every tenth message
-is hidden, but none of these four users.
+have 10,000 messages left on the server, 2,000 have 1,000, 20,000 have 100,
+every third of the others has a few, and the rest nothing: 10,000,000 in all;
+fewer users have as many each. user1 has 10,000, user2 1,000, user3 100, and
+user4 none. Messages were retrieved in sessions of ten, over thirty days, and
+get into the table in that order, with all indexes there, as with sessions.
+Every tenth message is hidden, but none of these four users.
 
-Days of audit and sessions are thinned, but for yesterday, which has as many rows
-as every day would. Records are sealed in batches of 110 rows (with seals that say
-nothing: these are the service's business).
+Days of audit and sessions are thinned, but for yesterday, which has as many
+rows as every day would. Records are sealed in batches of 110 rows (with seals
+that say nothing: these are the service's business).
 """
 
 import concurrent.futures
@@ -137,8 +137,8 @@ SELECT m.maildrop_id, m.uid, m.message_guid, m.size, 'leave-limit'
    AND m.hidden_at IS NULL
 """
 
-# A day: %(removing)s sessions that each took ten messages out, as many that took
-# none, and hours of %(polling)s users who polled.
+# A day: %(removing)s sessions that each took ten messages out, as many that
+# took none, and hours of %(polling)s users who polled.
 DAY = """
 INSERT INTO pop3.session_%(name)s
        (session_id, started_at, ended_at, chain_id, seq, bytes, uidvalidity,
@@ -156,7 +156,8 @@ SELECT md5('%(name)s/' || n)::uuid, s.at, s.at + interval '1 second',
                   interval '86390 seconds' * (n %% %(removing)s) /
                   %(removing)s AS at,
                site.username(1 + n * 7919 %% %(users)s) AS username,
-               int8multirange(int8range(n %% 90 + 1, n %% 90 + 11)) AS uids
+               int8multirange(int8range(n %% 90 + 1,
+                                        n %% 90 + 11)) AS uids
           FROM generate_series(1::bigint, %(removing)s * 2) n
          ORDER BY n %% %(removing)s) s;
 INSERT INTO pop3.session_%(name)s
@@ -167,7 +168,8 @@ SELECT md5('poll/%(name)s/' || n)::uuid, h.at, h.at + interval '50 minutes',
        '198.51.100.' || n %% 250, 'poll'
   FROM generate_series(1::bigint, %(polling)s) n,
        LATERAL (SELECT site.today() - make_interval(days => %(ago)s) +
-                       make_interval(hours => (n * 24 / (%(polling)s + 1))::int) AS at) h;
+                       make_interval(hours =>
+                           (n * 24 / (%(polling)s + 1))::int) AS at) h;
 INSERT INTO pop3.audit_%(name)s
        (at, chain_id, seq, session_id, mailbox_guid, message_guid,
         uidvalidity, uid, size, intent_no, event, action, reason, username,
@@ -190,7 +192,8 @@ SELECT s.at, md5('chain' || n %% 4)::uuid, n * 12 + i,
                   interval '86390 seconds' * (n - 1) / %(removing)s AS at,
                site.username(1 + n * 7919 %% %(users)s) AS username
           FROM generate_series(1::bigint, %(removing)s) n ORDER BY n) s,
-       generate_series(1, 11) i;
+       generate_series(1, 11) i
+ ORDER BY n, i;
 INSERT INTO pop3.seal_%(name)s
        (at, first_seq, last_seq, chain_id, key_id, prev_mac, salts, digests,
         macs)

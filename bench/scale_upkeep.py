@@ -34,8 +34,8 @@ def timed(pg, dbname, role, sql):
     return figures
 
 
-# A day: every maildrop was polled and its row updated, a thirtieth of the messages
-# went, and as many came.
+# A day: every maildrop was polled and its row updated, a thirtieth of the
+# messages went, and as many came.
 CHURN = [
     "UPDATE pop3.maildrop SET last_login_at = now(), last_quit_at = now(), "
     "sessions = sessions + 1",
