@@ -214,6 +214,48 @@ def extrapolation(results):
              results["made"]["large"]["numbers"]["full_day"], ","))])
 
 
+def goals(results):
+    """What was aimed at, and what it came to."""
+    small, large = (results["calls"][name] for name in ("small", "large"))
+    stored_, fast = results["stored"], results["rate"]["rows"]
+
+    def size_of(sizes, size):
+        return sizes[str(size) if str(size) in sizes else size]
+
+    def us(value):
+        return number(value) + " us"
+
+    user = results["reports"]["User X in 30 days"]
+    return table(("what", "goal", "is"), [
+        ("a login's state, 10,000 messages left beside none: more CPU",
+         "100 us", us(max(0, large["logins"]["10000"]["least"] -
+                          large["logins"]["0"]["least"]))),
+        ("the same with 10,000,000 rows of state beside 10,000", "100 us",
+         us(max(0, large["logins"]["10000"]["least"] -
+                small["logins"]["10000"]["least"]))),
+        ("backend's CPU of a poll: a login's state, if it is asked for",
+         "10 us", us(large["logins"]["0"]["least"])),
+        ("and its count, in batches of 1,000", "", us(size_of(
+            large["writes"]["record_polls"], 1000)["least"])),
+        ("of a session that retrieves ten messages, in batches of 100",
+         "50 us", us(size_of(large["writes"]["record_session"],
+                             100)["least"])),
+        ("of one that takes ten messages out", "50 us", us(size_of(
+            large["writes"]["intent, outcome, session"], 100)["least"])),
+        ("what is due for a user with 10,000 messages", "0.2 ms of CPU",
+         number(results["sweeps"]["due of one user with 10,000 messages"]
+                ["cpu_ms"]) + " ms"),
+        ("user X in 30 days", "1 ms", "%s ms of CPU for %d rows" % (
+            number(user["cpu_ms"]), user["rows"])),
+        ("bytes of a message left on the server", "130",
+         number(sum(stored_["message"].values()))),
+        ("bytes of a removal, without personal fields", "250", number(
+            stored_["removal_total"] - stored_["removal_personal_fields"])),
+        ("durable audit rows a second of two cores, intents of 1,000",
+         "100,000", number(size_of(fast, 1000)["two_cores"])),
+    ])
+
+
 SECTIONS = (
     ("made", "The databases", made),
     ("calls", "CPU of what the service calls", calls),
@@ -233,6 +275,8 @@ def markdown(results):
     for key, title, section in SECTIONS:
         if key in results:
             parts += ["### " + title, section(results)]
+    if {"calls", "stored", "rate", "reports", "sweeps"} <= set(results):
+        parts[1:1] = ["### Goals", goals(results)]
     if {"calls", "stored", "log"} <= set(results):
         parts += ["### A million users", table(
             ("what", "value", "how"), paper(results))]
