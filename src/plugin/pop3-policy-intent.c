@@ -92,10 +92,9 @@ intent_taken(const struct pop3_policy_intent_request *request,
 static int
 intent_take(const struct pop3_policy_intent_request *request,
 	    const struct pop3_policy_removal *removals, unsigned int count,
-	    ARRAY_TYPE(pop3_policy_intent) *intents, const char **error_r)
+	    struct pop3_policy_intent *intent, const char **error_r)
 {
 	struct pop3_policy_wire_message *reply;
-	struct pop3_policy_intent *intent;
 	struct pop3_policy_client *service = request->sender->service;
 	string_t *text = str_new(default_pool, 256 * count);
 	unsigned int id = pop3_policy_client_next_id(service);
@@ -105,7 +104,6 @@ intent_take(const struct pop3_policy_intent_request *request,
 
 	/* Whatever the answer, the intent has this number: without an answer
 	   its outcome, "failed", settles it. */
-	intent = array_append_space(intents);
 	intent->no = ++*request->last_no;
 	intent_build(request, text, id, removals, count);
 	ret = pop3_policy_client_request(service, id, text, &reply, error_r);
@@ -122,9 +120,6 @@ intent_take(const struct pop3_policy_intent_request *request,
 				code == NULL ? "no code" : code,
 				pop3_policy_wire_get_str(&reply->head, "text"));
 			ret = -1;
-		} else {
-			/* the service settles a stale intent itself */
-			array_pop_back(intents);
 		}
 	}
 	pop3_policy_wire_message_free(&reply);
@@ -137,6 +132,7 @@ int pop3_policy_intents_take(const struct pop3_policy_intent_request *request,
 			     const char **error_r)
 {
 	const struct pop3_policy_removal *list;
+	struct pop3_policy_intent intent;
 	unsigned int i = 0, count, batch;
 	bool online;
 	int ret = 1;
@@ -145,10 +141,14 @@ int pop3_policy_intents_take(const struct pop3_policy_intent_request *request,
 	while (i < count && ret > 0) {
 		online = request->offline != NULL && !*request->offline;
 		batch = I_MIN(count - i, MAX_INTENT_MESSAGES);
+		i_zero(&intent);
 		T_BEGIN {
-			ret = intent_take(request, list + i, batch, intents,
+			ret = intent_take(request, list + i, batch, &intent,
 					  error_r);
 		} T_END_PASS_STR_IF(ret < 0, error_r);
+		/* the service settles a stale intent itself */
+		if (ret != 0)
+			array_push_back(intents, &intent);
 		if (ret > 0 && i > 0 && online && *request->offline) {
 			/* the database went away half-way: all is postponed,
 			   or nothing */
@@ -195,11 +195,10 @@ void pop3_policy_intents_tell(const struct pop3_policy_sender *sender,
 		return;
 	text = t_str_new(256);
 	array_foreach(intents, intent) {
-		if (intent->postponed && strcmp(result, "failed") != 0)
-			continue;
 		pop3_policy_sender_wire(sender, text, "OUTCOME", 0);
 		pop3_policy_wire_num(text, "no", intent->no);
 		pop3_policy_wire_str(text, "result", result);
+		pop3_policy_wire_flag(text, "postponed", intent->postponed);
 		pop3_policy_wire_end(text);
 	}
 	if (str_len(text) > 0)
