@@ -40,8 +40,8 @@ int pop3_policy_intents_check(const ARRAY_TYPE(pop3_policy_intent) *intents,
 			      const char **error_r);
 
 /* Tell what became of the intents: "committed", "failed" (nothing was
-   removed) or "unknown". Of what was postponed only the failure is told. Does
-   not wait. */
+   removed) or "unknown". What was postponed is hidden from the user's other
+   sessions when it is told to be committed. Does not wait. */
 void pop3_policy_intents_tell(const struct pop3_policy_sender *sender,
 			      const ARRAY_TYPE(pop3_policy_intent) *intents,
 			      const char *result);

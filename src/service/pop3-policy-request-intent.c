@@ -442,26 +442,15 @@ void pop3_policy_request_intent(struct pop3_policy_request *request)
 /* Later sessions are to see it while the database is away. */
 static void
 pop3_policy_outcome_change(struct pop3_policy_request *request,
-			   const char *user, const char *session_id,
-			   uint32_t no, const char *result)
+			   const char *user,
+			   const struct pop3_policy_state_change *change)
 {
 	struct pop3_policy_state_cache *states = request->service->states;
-	struct pop3_policy_session *session = pop3_policy_sessions_find(
-		pop3_policy_client_sessions(request->client), session_id);
-	const struct pop3_policy_state_change *change = session == NULL ?
-		NULL : pop3_policy_session_change(session, no);
 
-	if (strcmp(result, "committed") == 0) {
-		if (change != NULL)
-			pop3_policy_state_cache_change(states, user, change);
-		else
-			pop3_policy_state_cache_forget(states, user);
-	} else if (strcmp(result, "failed") == 0) {
-		if (change != NULL && change->postponed) {
-			pop3_policy_state_cache_take_back(states, user,
-							  change);
-		}
-	}
+	if (change != NULL)
+		pop3_policy_state_cache_change(states, user, change);
+	else
+		pop3_policy_state_cache_forget(states, user);
 }
 
 void pop3_policy_request_outcome(struct pop3_policy_request *request)
@@ -470,7 +459,12 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 		"committed", "failed", "unknown", NULL
 	};
 	struct pop3_policy_fields fields = { &request->message->head, NULL };
+	struct pop3_policy_sessions *sessions =
+		pop3_policy_client_sessions(request->client);
+	const struct pop3_policy_state_change *change;
+	struct pop3_policy_session *session;
 	const char *user, *session_id, *no, *result;
+	bool postponed;
 	uint32_t no_num;
 
 	user = pop3_policy_fields_user(&fields);
@@ -480,21 +474,36 @@ void pop3_policy_request_outcome(struct pop3_policy_request *request)
 				    POP3_POLICY_REQUIRED);
 	result = pop3_policy_fields_word(&fields, "result", results,
 					 POP3_POLICY_REQUIRED);
+	postponed = pop3_policy_wire_get_flag(&request->message->head,
+					      "postponed");
 	if (pop3_policy_request_is_invalid(request, &fields))
 		return;
 	no_num = (uint32_t)pop3_policy_fields_int64(&fields, "no", 1,
 		INT32_MAX, POP3_POLICY_REQUIRED);
-	pop3_policy_outcome_change(request, user, session_id, no_num, result);
-	if (strcmp(result, "unknown") == 0) {
+	session = pop3_policy_sessions_find(sessions, session_id);
+	change = session == NULL ? NULL :
+		pop3_policy_session_change(session, no_num);
+	/* a session that did not get the answer does not know */
+	if (change != NULL && change->postponed)
+		postponed = TRUE;
+	if (strcmp(result, "failed") == 0) {
+		/* what the database was not told yet, nobody has seen */
+		if (!pop3_policy_writer_cancel_postponed(
+				request->service->writer, user, session_id, no)) {
+			pop3_policy_intent_outcome(request->service, user,
+						   session_id, no, result);
+		}
+	} else if (postponed) {
+		pop3_policy_outcome_change(request, user, change);
+	} else if (strcmp(result, "unknown") == 0) {
 		/* may be repaired from now on, by the next session */
 		pop3_policy_session_abandon(request->service, user,
 					    session_id);
 	} else {
+		pop3_policy_outcome_change(request, user, change);
 		pop3_policy_intent_outcome(request->service, user, session_id,
 					   no, result);
 	}
-	pop3_policy_sessions_intent_over(
-		pop3_policy_client_sessions(request->client), session_id,
-		no_num);
+	pop3_policy_sessions_intent_over(sessions, session_id, no_num);
 	pop3_policy_request_ok(request);
 }

@@ -1,7 +1,9 @@
 /* Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file */
 
 /* INTENT while the database cannot be asked: what is to be removed is hidden, and
-   the client hears of success as soon as that cannot be lost any more. */
+   the client hears of success as soon as that cannot be lost any more. Other
+   sessions see it from the OUTCOME on: a session may fail before, and no listing is
+   to change back. */
 
 #include "lib.h"
 #include "array.h"
@@ -15,9 +17,8 @@
 
 struct pop3_policy_postpone {
 	struct pop3_policy_request *request;
-	struct pop3_policy_service *service;
-	const char *user;
-	struct pop3_policy_state_change *change;
+	const char *session;
+	uint32_t no;
 };
 
 static void pop3_policy_postpone_reply(struct pop3_policy_request *request)
@@ -34,18 +35,16 @@ static void pop3_policy_postpone_done(bool ok, void *context)
 	struct pop3_policy_postpone *postpone = context;
 	struct pop3_policy_request *request = postpone->request;
 
-	if (!ok) {
-		pop3_policy_state_cache_take_back(postpone->service->states,
-						  postpone->user,
-						  postpone->change);
-	}
-	if (!request->ended) {
-		if (ok)
-			pop3_policy_postpone_reply(request);
-		else {
-			pop3_policy_request_fail(request, "temp",
-				"the log on this host cannot be written");
-		}
+	if (request->ended)
+		;
+	else if (ok)
+		pop3_policy_postpone_reply(request);
+	else {
+		pop3_policy_sessions_intent_over(
+			pop3_policy_client_sessions(request->client),
+			postpone->session, postpone->no);
+		pop3_policy_request_fail(request, "temp",
+			"the log on this host cannot be written");
 	}
 	pop3_policy_request_unref(&request);
 }
@@ -54,6 +53,7 @@ void pop3_policy_intent_postpone(struct pop3_policy_request *request,
 				 const char *user, const char *session,
 				 const char *why)
 {
+	const struct pop3_policy_state_change *change;
 	struct pop3_policy_postpone *postpone;
 	struct pop3_policy_record *record;
 	const char *error;
@@ -64,17 +64,13 @@ void pop3_policy_intent_postpone(struct pop3_policy_request *request,
 	event_add_str(request->event, "offline", why);
 	postpone = p_new(request->pool, struct pop3_policy_postpone, 1);
 	postpone->request = request;
-	postpone->service = request->service;
-	postpone->user = user;
-	postpone->change = pop3_policy_state_change_create(request->pool, TRUE,
-							   request->message);
-	/* later sessions see it, whatever becomes of this one; and an outcome
-	   that comes before the answer finds it */
-	pop3_policy_state_cache_change(request->service->states, user,
-				       postpone->change);
+	postpone->session = session;
+	change = pop3_policy_state_change_create(request->pool, TRUE,
+						 request->message);
+	postpone->no = change->no;
 	pop3_policy_session_changed(pop3_policy_sessions_get(
 		pop3_policy_client_sessions(request->client), session, user),
-		postpone->change);
+		change);
 	if (request->pool_waiter != NULL)
 		pop3_policy_pool_wait_cancel(&request->pool_waiter);
 	pop3_policy_request_ref(request);

@@ -50,6 +50,7 @@ pop3_policy_sessions_get(struct pop3_policy_sessions *sessions,
 	session->user = p_strdup(pool, user);
 	p_array_init(&session->maildrops, pool, 1);
 	p_array_init(&session->intents, pool, 1);
+	p_array_init(&session->postponed, pool, 1);
 	p_array_init(&session->changes, pool, 1);
 	hash_table_insert(sessions->hash, session->id, session);
 	return session;
@@ -78,6 +79,8 @@ void pop3_policy_session_changed(struct pop3_policy_session *session,
 	p_array_init(&copy->flag, pool, array_count(&change->flag) + 1);
 	array_append_array(&copy->flag, &change->flag);
 	array_push_back(&session->changes, &copy);
+	if (copy->postponed)
+		seq_range_array_add(&session->postponed, copy->no);
 }
 
 const struct pop3_policy_state_change *
@@ -124,8 +127,27 @@ void pop3_policy_sessions_intent_over(struct pop3_policy_sessions *sessions,
 	if (session == NULL)
 		return;
 	seq_range_array_remove(&session->intents, no);
-	if (session->started == NULL && array_count(&session->intents) == 0)
+	seq_range_array_remove(&session->postponed, no);
+	if (session->started == NULL && array_count(&session->intents) == 0 &&
+	    array_count(&session->postponed) == 0)
 		pop3_policy_session_free(sessions, session);
+}
+
+static void
+pop3_policy_session_keep_postponed(struct pop3_policy_sessions *sessions,
+				   struct pop3_policy_session *session)
+{
+	const struct pop3_policy_state_change *change;
+	struct seq_range_iter iter;
+	unsigned int n = 0;
+	uint32_t no;
+
+	seq_range_array_iter_init(&iter, &session->postponed);
+	while (seq_range_array_iter_nth(&iter, n++, &no)) {
+		change = pop3_policy_session_change(session, no);
+		pop3_policy_state_cache_change(sessions->service->states,
+					       session->user, change);
+	}
 }
 
 void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
@@ -133,6 +155,7 @@ void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
 {
 	if (session == NULL)
 		return;
+	pop3_policy_session_keep_postponed(sessions, session);
 	if (array_count(&session->intents) > 0) {
 		pop3_policy_session_abandon(sessions->service, session->user,
 					    session->id);

@@ -33,7 +33,9 @@ struct pop3_policy_session {
 	ARRAY(struct pop3_policy_known_maildrop) maildrops;
 	/* intents that were sent, and have no outcome yet */
 	ARRAY_TYPE(seq_range) intents;
-	/* what they mean, and what was postponed */
+	/* numbers of those that were postponed, and have no outcome yet */
+	ARRAY_TYPE(seq_range) postponed;
+	/* what all of them mean */
 	ARRAY(struct pop3_policy_state_change *) changes;
 };
 
@@ -51,8 +53,9 @@ pop3_policy_sessions_find(struct pop3_policy_sessions *sessions,
 struct pop3_policy_session *
 pop3_policy_sessions_get(struct pop3_policy_sessions *sessions,
 			 const char *id, const char *user);
-/* The session's own end was recorded. Intents without an outcome are
-   abandoned. NULL is ignored. */
+/* The session's own end was recorded, or it ended without a word. Intents without
+   an outcome are abandoned. What was postponed holds: the client may have been
+   told so. NULL is ignored. */
 void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
 				struct pop3_policy_session *session);
 
@@ -60,7 +63,8 @@ void pop3_policy_sessions_ended(struct pop3_policy_sessions *sessions,
    is forgotten with its last one. */
 void pop3_policy_session_intent_sent(struct pop3_policy_session *session,
 				     uint32_t no);
-/* Keep what an intent means until its outcome; it is copied. */
+/* Keep what an intent means until its outcome; it is copied. What was postponed is
+   not seen by other sessions before that. */
 void pop3_policy_session_changed(struct pop3_policy_session *session,
 				 const struct pop3_policy_state_change *change);
 /* Returns NULL if it is not known. */

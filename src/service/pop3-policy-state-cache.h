@@ -103,9 +103,6 @@ pop3_policy_state_change_create(pool_t pool, bool postponed,
 void pop3_policy_state_cache_change(struct pop3_policy_state_cache *cache,
 				    const char *username,
 				    const struct pop3_policy_state_change *change);
-/* What was postponed was not done after all. */
-void pop3_policy_state_cache_take_back(struct pop3_policy_state_cache *cache,
-	const char *username, const struct pop3_policy_state_change *change);
 /* A session ended. retrieved are the UIDs of its items, and stay those of them
    that were not removed or moved. */
 void pop3_policy_state_cache_session(struct pop3_policy_state_cache *cache,

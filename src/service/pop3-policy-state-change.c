@@ -188,18 +188,6 @@ void pop3_policy_state_cache_change(struct pop3_policy_state_cache *cache,
 	}
 }
 
-void pop3_policy_state_cache_take_back(struct pop3_policy_state_cache *cache,
-	const char *username, const struct pop3_policy_state_change *change)
-{
-	struct pop3_policy_state_user *user =
-		pop3_policy_state_cache_changing(cache, username);
-
-	if (user != NULL) {
-		pop3_policy_state_unhide(pop3_policy_state_get(user,
-			change->guid, change->uidvalidity), &change->hide);
-	}
-}
-
 /* --- sessions and events --- */
 
 static uint32_t pop3_policy_state_num(const char *text)

@@ -246,6 +246,42 @@ void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 		pop3_policy_writer_drop_queued(writer, record);
 }
 
+static struct pop3_policy_record *
+pop3_policy_record_list_find_postponed(const struct pop3_policy_record_list *list,
+				       const char *username,
+				       const char *session, const char *no)
+{
+	struct pop3_policy_record *record;
+
+	for (record = list->head; record != NULL; record = record->next) {
+		/* behind chain and sequence number */
+		if (record->kind == POP3_POLICY_RECORD_POSTPONED &&
+		    strcmp(record->username, username) == 0 &&
+		    strcmp(record->params[2], session) == 0 &&
+		    strcmp(record->params[3], no) == 0)
+			return record;
+	}
+	return NULL;
+}
+
+bool pop3_policy_writer_cancel_postponed(struct pop3_policy_writer *writer,
+					 const char *username,
+					 const char *session, const char *no)
+{
+	struct pop3_policy_record *record;
+
+	record = pop3_policy_record_list_find_postponed(&writer->queue,
+							username, session, no);
+	if (record == NULL) {
+		record = pop3_policy_record_list_find_postponed(
+			&writer->deferred, username, session, no);
+	}
+	if (record == NULL || !pop3_policy_writer_can_forget(writer, record))
+		return FALSE;
+	pop3_policy_writer_drop_queued(writer, record);
+	return TRUE;
+}
+
 bool pop3_policy_writer_is_idle(const struct pop3_policy_writer *writer)
 {
 	return writer->queue.count == 0 && writer->batch_count == 0 &&

@@ -50,6 +50,12 @@ void pop3_policy_writer_add_durable(struct pop3_policy_writer *writer,
 /* The one who waited is gone. If the record was not sent, it will not be. */
 void pop3_policy_writer_forget(struct pop3_policy_writer *writer,
 			       struct pop3_policy_record **record);
+/* What a session postponed (its ID and the intent's number are as it sent them)
+   is not to be: it failed. Returns FALSE if there is no record of it that was not
+   sent yet. */
+bool pop3_policy_writer_cancel_postponed(struct pop3_policy_writer *writer,
+					 const char *username,
+					 const char *session, const char *no);
 /* TRUE if the record is certainly not durable, and will not be once it is
    forgotten. */
 bool pop3_policy_writer_can_forget(const struct pop3_policy_writer *writer,

@@ -22,10 +22,6 @@ SEED = os.environ.get("POP3_POLICY_FAULT_SEED", "1939")
 SHARES = 2 * len(HOSTS)
 
 
-# An open bug, found by this: while the database is away a login sees what a
-# session beside it is about to hide, also if that session fails then.
-@pytest.mark.xfail(strict=False, reason="what a session hides in an outage is "
-                   "seen before its end: run 95 of seed 1939")
 @pytest.mark.parametrize("share", range(1, SHARES + 1))
 def test_faults(share):
     series = Series(SEED, range(share, RUNS + 1, SHARES)).run()

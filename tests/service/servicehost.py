@@ -215,8 +215,9 @@ class Client:
             version=version, guid=guid(user), uidvalidity=uidvalidity,
             **fields)
 
-    def outcome(self, user, session, result="committed", no=1):
-        self.tell("OUTCOME", user=user, session=session, no=no, result=result)
+    def outcome(self, user, session, result="committed", no=1, **fields):
+        self.tell("OUTCOME", user=user, session=session, no=no, result=result,
+                  **fields)
 
     def session(self, user, session, started, retrieved=(), **fields):
         """retrieved: (uid, action) pairs."""

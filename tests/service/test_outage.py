@@ -458,24 +458,38 @@ def test_intent_is_postponed(own_service, own_postgres, new_session):
     with pytest.raises(Fail) as fail:
         client.intent(USER, session, login["version"], [1])
     assert fail.value.code == "temp"
-    for no, how in enumerate(["may", "must"], 2):
+    for no, how in enumerate(["may", "must", "must"], 2):
         reply = postpone(client, USER, session, login["version"], [no], how,
                          no)
         assert reply["offline"] == "1" and "lease" not in reply
-    # the second UPDATE failed after all
-    client.outcome(USER, session, "failed", 3)
-    (drop,) = client.login(USER, new_session()).items_of("maildrop")
-    assert drop["hidden"] == drop["postponed"] == "2"
+        # others see it when the UPDATE was done
+        drops = client.login(USER, new_session()).items_of("maildrop")
+        assert [drop["hidden"] for drop in drops] == \
+            [drop["postponed"] for drop in drops] == ["2"] * (no > 2)
+        if no == 3:
+            # this one failed after all
+            client.outcome(USER, session, "failed", no, postponed=1)
+        elif no == 2:
+            client.outcome(USER, session, "committed", no, postponed=1)
+    # one that the session did not get the answer to, and a process that ended
+    client.outcome(USER, session, "failed", 4)
+    other = service.client()
+    assert postpone(other, USER, new_session(), login["version"], [5],
+                    "must")["offline"] == "1"
+    other.close()
+    wait_until(lambda: "2,5" == client.login(USER, new_session()).items_of(
+        "maildrop")[0]["hidden"], "the end of the connection")
     own_postgres.start()
     wait_until(lambda: service.log_contains("used again"), "the database")
     login = client.login(USER, new_session())
     (drop,) = login.items_of("maildrop")
-    assert drop["hidden"] == drop["postponed"] == "2"
+    assert drop["hidden"] == drop["postponed"] == "2,5"
     assert [(item["uid"], item["reason"])
-            for item in login.items_of("postponed")] == [("2", "dele")]
+            for item in login.items_of("postponed")] == [
+                ("2", "dele"), ("5", "dele")]
+    # nobody else has ever seen the others
     assert service.audit(USER) == [
-        ("postponed", 2, "dele"), ("postponed", 3, "dele"),
-        ("released", None, None)]
+        ("postponed", 2, "dele"), ("postponed", 5, "dele")]
 
 
 def test_session_that_is_offline_stays_so(client, service, new_session):
@@ -484,6 +498,8 @@ def test_session_that_is_offline_stays_so(client, service, new_session):
     login = client.login(USER, session)
     reply = postpone(client, USER, session, login["version"], [1], "must")
     assert reply["offline"] == "1"
+    service.wait_audit(USER, ["postponed"])
+    # too late to be as if it had not been
     client.outcome(USER, session, "failed")
     service.wait_audit(USER, ["postponed", "released"])
 

@@ -135,6 +135,18 @@ def test_stays_hidden(db, service):
     assert db.value("SELECT postponed_at FROM pop3.maildrop") is None
 
 
+def test_postponed_beside_a_rule(db, service):
+    """A session that hides a message does not decide what another one postponed
+    after its intent: that one may have asked for more."""
+    result, session = service.intent({1: ("hide", "dele")})
+    assert result == "ok"
+    service.postpone({1: RETRIEVED})
+    assert service.outcome(session) == "ok"
+    assert state(service) == ([1], [1], {1: "retrieved"})
+    service.remove([1], "hide")
+    assert state(service) == ([1], [], {})
+
+
 def test_marked_later(db, service):
     service.postpone({1: DELE})
     service.remove([1], "flag")
@@ -177,6 +189,18 @@ def test_session_that_failed_beside_another(db, service):
     assert state(service)[0] == [1, 2, 3]
     assert service.outcome(first, "failed") == "ok"
     assert state(service)[0] == [3]
+
+
+def test_session_that_failed_beside_a_rule(db, service):
+    """What is hidden by a rule stays so, and is not decided any more."""
+    failed = service.postpone({1: DELE, 2: DELE})
+    service.remove([1], "hide")
+    service.postpone({2: DELE})
+    again = service.postpone({1: DELE, 2: DELE})
+    assert service.outcome(failed, "failed") == "ok"
+    assert state(service) == ([1, 2], [1, 2], {1: "dele", 2: "dele"})
+    assert service.outcome(again, "failed") == "ok"
+    assert state(service) == ([1, 2], [2], {2: "dele"})
 
 
 def test_while_removals_are_stopped(db, service):

@@ -46,12 +46,16 @@ class Drop(Maildrop):
     def known(self, count):
         """Deliver messages, and let the service know the user."""
         self.deliver(count)
-        # what policy a user has of his own is kept from a login on that comes a
-        # second after it was set
-        time.sleep(1.5)
+        self.policy_settled()
         self.view_when_accepted()
         self.settle_when_accepted()
         return self
+
+    @staticmethod
+    def policy_settled():
+        """What policy a user has of his own is kept from a login on that comes a
+        second after it was set."""
+        time.sleep(1.5)
 
     def quit(self, retr=(), dele=()):
         """A session with an answer to its QUIT."""
@@ -330,6 +334,7 @@ def test_view_window(away_host, user):
 
 def test_hidden_stays_hidden(away_host, drop):
     away_host.set_policies(drop.user, on_dele="hide")
+    drop.policy_settled()
     drop.session(dele=[2, 4])
     # known by what the session recorded, not by a later login
     with outage(away_host):

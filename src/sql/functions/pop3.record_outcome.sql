@@ -57,6 +57,16 @@ BEGIN
             UPDATE pop3.intent x SET result = p_result
              WHERE x.session_id = p_session_id
                AND x.intent_no = p_intent_no;
+            -- nor is it decided, unless another session postponed it as well
+            UPDATE pop3.message s SET postponed = NULL
+              FROM unnest(i.uid, i.guid) a (uid, guid)
+             WHERE s.maildrop_id = i.maildrop_id AND s.uid = a.uid
+               AND s.message_guid = a.guid AND s.postponed IS NOT NULL
+               AND NOT EXISTS (
+                   SELECT FROM pop3.intent o
+                    WHERE o.username = i.username
+                      AND o.maildrop_id = i.maildrop_id
+                      AND o.result = 'postponed' AND a.uid = ANY (o.uid));
             PERFORM pop3.unhide(i.maildrop_id, (
                 SELECT array_agg(s.uid)
                   FROM unnest(i.uid, i.guid, i.action) a (uid, guid, action)
@@ -135,7 +145,18 @@ BEGIN
                            CASE WHEN s.message_guid <> excluded.message_guid
                                 THEN 0 ELSE s.retrieved_count END,
                        restored_at = NULL,
-                       postponed = NULL,
+                       -- what was postponed since the intent, that did not
+                       -- decide
+                       postponed =
+                           CASE WHEN s.message_guid = excluded.message_guid
+                                     AND s.postponed IS NOT NULL AND EXISTS (
+                                    SELECT FROM pop3.intent o
+                                     WHERE o.username = i.username
+                                       AND o.maildrop_id = i.maildrop_id
+                                       AND o.result = 'postponed'
+                                       AND o.closed_at >= i.created_at
+                                       AND s.uid = ANY (o.uid))
+                                THEN s.postponed END,
                        reason =
                            CASE WHEN s.message_guid = excluded.message_guid
                                      AND s.reason = 'mass-delete'
