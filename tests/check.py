@@ -3,6 +3,7 @@
 sums up. Called by ./quickstart check."""
 
 import collections
+import concurrent.futures
 import contextlib
 import fcntl
 import glob
@@ -37,6 +38,17 @@ SHM_FREE = 4 << 30
 # once more by themselves. The stage's line says so.
 MAX_AGAIN = 5
 
+# For what is built to see that it can be built.
+NOT_OPTIMIZED = "-O0"
+
+# What random tests do on the older and on the newer of two versions of Dovecot,
+# unless the environment says something else. The older one's sessions are as
+# many as it takes to see everything happen.
+RANDOM_TESTS = {"POP3_POLICY_RANDOM_SESSIONS": ("1500", "750"),
+                "POP3_POLICY_RANDOM_SEED": ("1939", "1940"),
+                "POP3_POLICY_FAULT_RUNS": ("120", "120"),
+                "POP3_POLICY_FAULT_SEED": ("1939", "1940")}
+
 # Directories with programs of unit tests.
 UNIT = ["tests/unit", "src/service"]
 
@@ -63,6 +75,10 @@ class Stage:
         self.logname = os.path.join(OUT, name.replace(" ", "-") + ".log")
         self.counts = [0, 0, 0]         # passed, failed, skipped
         self.again = 0                  # passed at the second try
+        self.seconds = 0
+        self._process = None
+        self._stopped = False
+        self._lock = threading.Lock()
         self.skips = []                 # test, reason
 
     def add(self, passed, failed, skipped):
@@ -73,46 +89,80 @@ class Stage:
         """Run a command into the log. Returns its exit status."""
         self.log.write("$ %s\n" % " ".join(argv))
         self.log.flush()
-        return subprocess.run(
-            argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=self.log, env={**os.environ, **environment}).returncode
+        with self._lock:
+            if self._stopped:
+                return -signal.SIGKILL
+            self._process = subprocess.Popen(
+                argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log,
+                stderr=self.log, env={**os.environ, **environment})
+        return self._process.wait()
 
-    def _tick(self, ended):
-        while not ended.wait(TICK):
-            print(".", end="", flush=True)
+    def stop(self):
+        """End what another thread runs."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
 
-    def report(self):
-        """Run the stage and print its line. Returns True if it is well."""
-        print("%-38s " % self.name, end="", flush=True)
+    def perform(self):
+        """Run the stage. Returns True if it is well."""
         begun = time.monotonic()
-        ended = threading.Event()
-        ticker = threading.Thread(target=self._tick, args=(ended,))
-        ticker.start()
-        try:
-            with open(self.logname, "w") as self.log:
-                well = self.function(self)
-        finally:
-            ended.set()
-            ticker.join()
-        print(" %s (%d s)%s" % (
-            "ok" if well else "FAILED", time.monotonic() - begun,
+        with open(self.logname, "w") as self.log:
+            well = self.function(self)
+        self.seconds = time.monotonic() - begun
+        return well
+
+    def report(self, well):
+        """What there is to say of it, in a line, or with its log's end."""
+        text = " %s (%d s)%s" % (
+            "ok" if well else "FAILED", self.seconds,
             ", %d passed, %d failed, %d skipped" % tuple(self.counts)
             if any(self.counts) else "") + (
             ", %d of them at the second try: see %s" % (
-                self.again, self.logname) if self.again else ""), flush=True)
-        if not well:
-            # what produced no result at all counts as one failure
-            if self.counts[1] == 0:
-                self.counts[1] = 1
-            with open(self.logname, errors="replace") as log:
-                print("".join(log.readlines()[-100:]))
-            print("The whole log is %s" % self.logname, flush=True)
-        return well
+                self.again, self.logname) if self.again else "")
+        if well:
+            return text
+        # what produced no result at all counts as one failure
+        if self.counts[1] == 0:
+            self.counts[1] = 1
+        with open(self.logname, errors="replace") as log:
+            return "%s\n%s\nThe whole log is %s" % (
+                text, "".join(log.readlines()[-100:]), self.logname)
 
 
-def tree(compiler, *configure):
+def _tick(ended):
+    while not ended.wait(TICK):
+        print(".", end="", flush=True)
+
+
+def report(stages):
+    """Run stages at the same time, and print a line for each. Returns True if
+    all are well."""
+    ended = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(ended,))
+    well = []
+    with concurrent.futures.ThreadPoolExecutor(len(stages)) as pool:
+        ticker.start()
+        try:
+            futures = [pool.submit(stage.perform) for stage in stages]
+            for stage, future in zip(stages, futures):
+                print("%-38s " % stage.name, end="", flush=True)
+                well.append(future.result())
+                print(stage.report(well[-1]), flush=True)
+        except BaseException:
+            for stage in stages:
+                stage.stop()
+            raise
+        finally:
+            ended.set()
+            ticker.join()
+    return all(well)
+
+
+def tree(compiler, *configure, cflags=()):
     """A stage that builds with a compiler in build/check/NAME."""
-    name = "-".join([compiler] + [a.strip("-") for a in configure])
+    name = "-".join([compiler] + [
+        a.strip("-") for a in (*configure, *cflags)])
 
     def build(stage):
         directory = os.path.join(OUT, name)
@@ -120,7 +170,8 @@ def tree(compiler, *configure):
         if not os.path.exists(os.path.join(directory, "Makefile")) and \
            stage.run(os.path.join(TOP, "configure"), "--enable-werror",
                      "CC=" + compiler, "PYTHON=" + sys.executable,
-                     *configure, cwd=directory) != 0:
+                     *configure, *(["CFLAGS=" + " ".join(cflags)] if cflags
+                                   else []), cwd=directory) != 0:
             return False
         # all of it, so that the log shows the warnings of everything
         return stage.run("make", "-j" + JOBS, cwd=directory) == 0 and all(
@@ -137,7 +188,8 @@ def distcheck(build):
     other stages): `true' takes the place of Python."""
     def run(stage):
         return stage.run("make", "distcheck",
-                         "AM_DISTCHECK_CONFIGURE_FLAGS=PYTHON=true",
+                         "AM_DISTCHECK_CONFIGURE_FLAGS=PYTHON=true "
+                         "CFLAGS=%s" % NOT_OPTIMIZED,
                          cwd=build.directory, NOVALGRIND="1",
                          MAKEFLAGS="-j" + JOBS) == 0
     return run
@@ -200,10 +252,17 @@ def pytest(build, *directories, asan=False, parallel=True, ignore=()):
         environment = dict(
             PYTHONPATH=os.path.join(TOP, "tests", "lib"),
             POP3_POLICY_BUILDDIR=build.directory,
-            POP3_POLICY_ASAN="yes" if asan else "no")
+            POP3_POLICY_ASAN="yes" if asan else "no",
+            # To compile the tests takes longer than to find them, and each
+            # worker would do it anew.
+            PYTHONPYCACHEPREFIX=os.path.join(OUT, "pycache"),
+            PYTHONDONTWRITEBYTECODE="")
         spread = []
         if parallel and importlib.util.find_spec("xdist"):
             spread = ["-p", "spread", "-n", WORKERS, "--dist", "loadgroup"]
+            # all workers begin at the same time: compile what they are to
+            # find there
+            stage.run(*argv, "--collect-only", "-q", **environment)
         if os.path.exists(results):
             os.unlink(results)
         status = stage.run(*argv, *spread, "--durations=10",
@@ -306,11 +365,11 @@ def report_skips(stages):
                 reason))
 
 
-def run_all(stages):
+def run_all(groups):
     begun = time.monotonic()
     well = True
-    for stage in stages:
-        well = stage.report() and well
+    for stages in groups:
+        well = report(stages) and well
     print("%d minutes %d seconds" % divmod(time.monotonic() - begun, 60))
     return well
 
@@ -322,34 +381,39 @@ def main():
     # which takes hours for transcripts of megabytes.
     os.environ.pop("CI", None)
     os.environ.pop("BUILD_NUMBER", None)
+    for name, values in RANDOM_TESTS.items():
+        os.environ.setdefault(name, values[is_newer()])
     gcc = tree("gcc")
     # What is fuzzed is the same for all versions of Dovecot, and clang needs
-    # twice the time to build for it.
-    clang = tree("clang", *["--enable-fuzzing"] * is_newer())
+    # three times the time to build for it. Else it is there to warn.
+    clang = tree("clang", "--enable-fuzzing") if is_newer() else \
+        tree("clang", cflags=[NOT_OPTIMIZED])
     asan = tree("gcc", "--enable-asan")
     service, system = sanitized()
-    stages = [
-        Stage("build with gcc", gcc),
-        Stage("build with clang", clang),
-        Stage("build with sanitizers", asan),
-        *([Stage("distribution", distcheck(gcc))]
-          # a copy without the repository is made of one that is checked
-          if os.path.exists(os.path.join(TOP, ".git")) else []),
-        Stage("tree", pytest(gcc, "tree", parallel=False)),
-        Stage("unit tests with valgrind", unit(gcc)),
-        Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1")),
-        *([Stage("fuzzing", fuzz(clang))] if is_newer() else []),
-        Stage("SQL tests", pytest(gcc, "sql")),
-        Stage("service tests", pytest(gcc, "service", ignore=service)),
-        Stage("service tests with sanitizers", pytest(
-            asan, *service, asan=True)),
-        Stage("system tests", pytest(gcc, "system", ignore=system)),
-        Stage("system tests with sanitizers", pytest(
-            asan, *system, asan=True)),
-        Stage("fault tests", pytest(gcc, "faults")),
+    # Stages of a group run at the same time: parts of them have one process.
+    groups = [
+        [Stage("build with gcc", gcc),
+         Stage("build with clang", clang),
+         Stage("build with sanitizers", asan)],
+        [*([Stage("distribution", distcheck(gcc))]
+           # a copy without the repository is made of one that is checked
+           if os.path.exists(os.path.join(TOP, ".git")) else []),
+         Stage("unit tests with sanitizers", unit(asan, NOVALGRIND="1"))],
+        [Stage("tree", pytest(gcc, "tree", parallel=False)),
+         Stage("unit tests with valgrind", unit(gcc))],
+        *([[Stage("fuzzing", fuzz(clang))]] if is_newer() else []),
+        [Stage("SQL tests", pytest(gcc, "sql"))],
+        [Stage("service tests", pytest(gcc, "service", ignore=service))],
+        [Stage("service tests with sanitizers", pytest(
+            asan, *service, asan=True))],
+        [Stage("system tests", pytest(gcc, "system", ignore=system))],
+        [Stage("system tests with sanitizers", pytest(
+            asan, *system, asan=True))],
+        [Stage("fault tests", pytest(gcc, "faults"))],
     ]
+    stages = [stage for group in groups for stage in group]
     with files_in_memory():
-        well = run_all(stages)
+        well = run_all(groups)
     report_skips(stages)
     counts = [sum(stage.counts[i] for stage in stages) for i in range(3)]
     summary = "%d passed, %d failed, %d skipped" % tuple(counts)

@@ -25,7 +25,8 @@ CURRENT = len(os.listdir(os.path.join(SQL_DIR, "migrations")))
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+# of the module: tests that share it are run by one worker (tests/lib/spread.py)
+@pytest.fixture(scope="module")
 def templates(postgres):
     """{name: (database, its data)}: earlier schemas, with rows everywhere."""
     made = {}
