@@ -255,6 +255,7 @@ class ServiceHost:
         self.extra = extra
         self.log_debug = log_debug
         self.process = None
+        self._dovecots = set()
         # sealed rows were altered by the test
         self.altered = False
         # a service that the master starts while it is being killed itself
@@ -316,6 +317,8 @@ class ServiceHost:
                 [program("dovecot"), "-F", "-c", self.path("dovecot.conf")],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/",
                 preexec_fn=in_child)
+        # its processes stay in its session
+        self._dovecots.add(self.process.pid)
         wait_until(lambda: os.path.exists(self.socket_path),
                    "Dovecot to start")
 
@@ -351,6 +354,9 @@ class ServiceHost:
             if not entry.isdigit():
                 continue
             with contextlib.suppress(OSError):
+                # this costs far less than to read a file of every process
+                if os.getsid(int(entry)) not in self._dovecots:
+                    continue
                 with open("/proc/%s/cmdline" % entry, "rb") as file:
                     if argument in file.read().split(b"\0"):
                         found.append(int(entry))
