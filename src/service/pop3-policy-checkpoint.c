@@ -42,23 +42,28 @@ pop3_policy_checkpoint_init(struct event *event_parent, const char *dir)
 	return checkpoint;
 }
 
-/* Take away what is behind the last whole line: a full disk cut it off. */
+/* Take away what is behind the last whole line: a full disk cut it off, or the
+   host lost its power and there are zeros instead. */
 static int pop3_policy_checkpoint_mend(int fd)
 {
 	char tail[POP3_POLICY_CHECKPOINT_MAX_LINE];
-	off_t size = lseek(fd, 0, SEEK_END);
-	ssize_t len, keep;
+	off_t size = lseek(fd, 0, SEEK_END), keep = size;
+	ssize_t len;
 
-	if (size <= 0)
-		return (int)size;
-	len = pread(fd, tail, sizeof(tail),
-		    size - I_MIN(size, (off_t)sizeof(tail)));
-	if (len <= 0)
+	if (size < 0)
 		return -1;
-	keep = len;
-	while (keep > 0 && tail[keep - 1] != '\n')
-		keep--;
-	return keep == len ? 0 : ftruncate(fd, size - (len - keep));
+	while (keep > 0) {
+		len = I_MIN(keep, (off_t)sizeof(tail));
+		if (pread(fd, tail, len, keep - len) != len)
+			return -1;
+		while (len > 0 && tail[len - 1] != '\n') {
+			len--;
+			keep--;
+		}
+		if (len > 0)
+			break;
+	}
+	return keep == size ? 0 : ftruncate(fd, keep);
 }
 
 static int

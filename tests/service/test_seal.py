@@ -361,15 +361,19 @@ def test_checkpoints(service, new_session):
     assert tuple(lines[2][1:]) == tuple(map(str, head(service)[1:]))
 
 
-def test_a_checkpoint_that_was_cut_off(service, new_session):
-    """As by a full disk: the next one takes its place."""
+@pytest.mark.parametrize("rest", [
+    "1767225600 2 00ff", "\0" * 100, "\0" * 128, "\0" * 1000],
+    ids=["cut-off", "zeros", "zeros-128", "zeros-1000"])
+def test_a_checkpoint_that_was_cut_off(service, new_session, rest):
+    """As by a full disk, or a host that lost its power: the next one takes its
+    place."""
     client = service.client()
     did_something(client, new_session())
     service.wait_sessions(USER, 1)
     chain = head(service)[0]
     wait_until(lambda: os.path.exists(state(service, "checkpoints." + chain)),
                "the first checkpoint")
-    append(state(service, "checkpoints." + chain), "1767225600 2 00ff")
+    append(state(service, "checkpoints." + chain), rest)
     did_something(client, new_session())
     service.wait_sessions(USER, 2)
     client.close()
