@@ -2,7 +2,8 @@
 #define POP3_POLICY_POLLS_H
 
 /* Sessions that found nothing and changed nothing are counted here, per hour,
-   user, device, address and TLS, and written from time to time. */
+   user, device, address and TLS. A counter is written some time after it was
+   begun, so that not all are at once. */
 
 struct pop3_policy_writer;
 struct pop3_policy_polls;
@@ -16,7 +17,7 @@ struct pop3_policy_poll {
 	double started, ended;
 };
 
-/* interval: seconds between writings. */
+/* interval: seconds after which a counter is written. */
 struct pop3_policy_polls *
 pop3_policy_polls_init(struct pop3_policy_writer *writer,
 		       unsigned int interval);
@@ -25,7 +26,7 @@ void pop3_policy_polls_deinit(struct pop3_policy_polls **polls);
 
 void pop3_policy_polls_add(struct pop3_policy_polls *polls,
 			   const struct pop3_policy_poll *poll);
-/* Queue the records. */
+/* Queue records of all. */
 void pop3_policy_polls_flush(struct pop3_policy_polls *polls);
 
 #endif
