@@ -25,6 +25,7 @@
 #include "pop3-policy-service.h"
 #include "pop3-policy-unconfigured.h"
 #include "pop3-policy-state-cache.h"
+#include "pop3-policy-state-feed.h"
 #include "pop3-policy-usage.h"
 #include "pop3-policy-writer.h"
 
@@ -32,6 +33,9 @@
    clients that are being stopped as well and have something to say. */
 #define POP3_POLICY_STOP_MSECS 5000
 #define POP3_POLICY_STOP_CLIENTS_MSECS 300
+
+/* What users have on the server is written at least so often. */
+#define POP3_POLICY_USAGE_SECS 60
 
 /* A listener whose name ends so is for administrators. */
 #define POP3_POLICY_ADMIN_SOCKET_SUFFIX "-admin"
@@ -121,22 +125,27 @@ static void pop3_policy_init(void)
 				 &error) < 0)
 		i_fatal("%s", error);
 	service->pool = pop3_policy_pool_init(service->event, &service->set);
+	service->states = pop3_policy_state_cache_init(
+		service->set.offline_users, service->set.offline_time);
 	service->writer = pop3_policy_writer_init(service->event,
 						  &service->set, service->pool,
-						  &chain, &key);
+						  service->states, &chain,
+						  &key);
 	service->polls = pop3_policy_polls_init(service->writer,
 						service->set.poll_interval);
 	service->imap_use = pop3_policy_imap_use_init(service->writer,
 						      service->pool);
 	service->usage = pop3_policy_usage_init(service->writer, service->pool,
-						service->set.poll_interval);
+						I_MIN(service->set.poll_interval,
+						      POP3_POLICY_USAGE_SECS));
 	service->plain = pop3_policy_plain_init(service->writer, service->pool);
-	service->states = pop3_policy_state_cache_init(
-		service->set.offline_users, service->set.offline_time);
 	service->clock = pop3_policy_clock_check_init(service->event);
+	if (service->set.login_cache && service->set.offline_users > 0)
+		service->feed = pop3_policy_state_feed_init(service->states);
 	service->policies = pop3_policy_cache_init(service->event,
 						   &service->set,
-						   service->pool);
+						   service->pool,
+						   service->feed);
 	service->limits = pop3_policy_limits_init(service->policies);
 	service->order = pop3_policy_order_init();
 	service->maintain = pop3_policy_maintain_init(service->event,
@@ -190,6 +199,8 @@ static void pop3_policy_deinit(void)
 	pop3_policy_order_deinit(&service->order);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_cache_deinit(&service->policies);
+	if (service->feed != NULL)
+		pop3_policy_state_feed_deinit(&service->feed);
 	pop3_policy_clock_check_deinit(&service->clock);
 	pop3_policy_plain_deinit(&service->plain);
 	pop3_policy_usage_deinit(&service->usage);

@@ -207,32 +207,40 @@ pop3_policy_reply_row(struct pop3_policy_reply_items *items,
 	return pop3_policy_reply_intents(items, reply->state, row, error_r);
 }
 
-int pop3_policy_login_reply_write(string_t *dest,
+int pop3_policy_login_reply_items(string_t *dest,
 				  const struct pop3_policy_login_reply *reply,
-				  const char **error_r)
+				  unsigned int *count_r, const char **error_r)
 {
-	struct pop3_policy_reply_items items = { .str = t_str_new(1024) };
+	struct pop3_policy_reply_items items = { .str = dest };
 	unsigned int i, rows = reply->state == NULL ? 0 :
 		pop3_policy_db_result_rows(reply->state);
 
-	if (reply->now == NULL) {
-		*error_r = "pop3.now() returned nothing";
-		return -1;
-	}
 	for (i = 0; i < rows; i++) {
 		if (pop3_policy_reply_row(&items, reply, i, error_r) < 0)
 			return -1;
 	}
+	*count_r = items.count;
+	return 0;
+}
 
+int pop3_policy_login_reply_write(string_t *dest,
+				  const struct pop3_policy_login_reply *reply,
+				  const char *items, unsigned int count,
+				  const char **error_r)
+{
+	if (reply->now == NULL) {
+		*error_r = "pop3.now() returned nothing";
+		return -1;
+	}
 	pop3_policy_wire_begin(dest, "OK", reply->id);
 	if (reply->wait > 0)
 		pop3_policy_wire_num(dest, "wait", reply->wait);
 	pop3_policy_wire_str(dest, "now", reply->now);
 	pop3_policy_wire_num(dest, "lease", reply->lease);
 	str_append(dest, reply->policy);
-	if (items.count > 0)
-		pop3_policy_wire_num(dest, "items", items.count);
+	if (count > 0)
+		pop3_policy_wire_num(dest, "items", count);
 	pop3_policy_wire_end(dest);
-	str_append_str(dest, items.str);
+	str_append(dest, items);
 	return 0;
 }

@@ -30,7 +30,9 @@ enum pop3_policy_state_column {
 	POP3_POLICY_STATE_POSTPONED,
 	POP3_POLICY_STATE_POSTPONED_UID,
 	POP3_POLICY_STATE_POSTPONED_GUID,
-	POP3_POLICY_STATE_POSTPONED_REASON
+	POP3_POLICY_STATE_POSTPONED_REASON,
+	/* seconds since 1970, or Infinity */
+	POP3_POLICY_STATE_FRESH_UNTIL
 };
 
 struct pop3_policy_login_reply {
@@ -50,10 +52,16 @@ struct pop3_policy_login_reply {
 	const struct pop3_policy_db_result *state;
 };
 
-/* Append the OK of LOGIN, with its items. Returns 0 if ok, -1 + *error_r if
-   the rows make no sense, or are too much for the protocol. */
+/* Append the items of the OK of LOGIN. Returns 0 if ok, -1 + *error_r if the rows
+   make no sense, or are too much for the protocol. */
+int pop3_policy_login_reply_items(string_t *dest,
+				  const struct pop3_policy_login_reply *reply,
+				  unsigned int *count_r, const char **error_r);
+/* Append the OK of LOGIN, with so many items as text. Returns 0 if ok, -1 +
+   *error_r if there is no time. */
 int pop3_policy_login_reply_write(string_t *dest,
 				  const struct pop3_policy_login_reply *reply,
+				  const char *items, unsigned int count,
 				  const char **error_r);
 
 #endif

@@ -108,13 +108,15 @@ static void pop3_policy_cache_clear_scopes(struct pop3_policy_cache *cache)
 struct pop3_policy_cache *
 pop3_policy_cache_init(struct event *event_parent,
 		       const struct pop3_policy_service_settings *set,
-		       struct pop3_policy_pool *pool)
+		       struct pop3_policy_pool *pool,
+		       struct pop3_policy_state_feed *feed)
 {
 	struct pop3_policy_cache *cache;
 
 	cache = i_new(struct pop3_policy_cache, 1);
 	cache->event = event_create(event_parent);
 	cache->pool = pool;
+	cache->feed = feed;
 	hash_table_create(&cache->domains, default_pool, 0, str_hash, strcmp);
 	hash_table_create(&cache->presets, default_pool, 0, str_hash, strcmp);
 	hash_table_create(&cache->users, default_pool, 0, str_hash, strcmp);

@@ -24,15 +24,18 @@ struct pop3_policy;
 struct pop3_policy_cache;
 struct pop3_policy_pool;
 struct pop3_policy_service_settings;
+struct pop3_policy_state_feed;
 
 /* So soon does a change hold. */
 #define POP3_POLICY_CACHE_MAX_AGE_MSECS 2000
 
-/* The pool is told whether removals by policy are stopped. */
+/* The pool is told whether removals by policy are stopped. The feed asks on the
+   same connection; it may be NULL. */
 struct pop3_policy_cache *
 pop3_policy_cache_init(struct event *event_parent,
 		       const struct pop3_policy_service_settings *set,
-		       struct pop3_policy_pool *pool);
+		       struct pop3_policy_pool *pool,
+		       struct pop3_policy_state_feed *feed);
 void pop3_policy_cache_deinit(struct pop3_policy_cache **cache);
 
 /* The policy of a user, as of less than POP3_POLICY_CACHE_MAX_AGE_MSECS ago.

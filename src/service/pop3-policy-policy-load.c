@@ -6,13 +6,17 @@
    Each second it asks for the generation. If that moved on, it asks for what
    changed since, in one snapshot; if it went back, or the source is another, for
    everything but the rows of users, and for the users' names, some at a time:
-   what changes meanwhile is found at the next look. */
+   what changes meanwhile is found at the next look.
+
+   With the generation it asks for what changed of maildrops, see
+   pop3-policy-state-feed.h. */
 
 #include "lib.h"
 #include "ioloop.h"
 #include "strnum.h"
 #include "pop3-policy-policy-cache-private.h"
 #include "pop3-policy-service-settings.h"
+#include "pop3-policy-state-feed.h"
 
 #define POP3_POLICY_LOAD_INTERVAL_USECS (1000 * 1000)
 /* Notifications make it look sooner, but not more often than so. */
@@ -35,6 +39,7 @@ static const enum pop3_policy_stmt load_stmts[] = {
 	POP3_POLICY_STMT_POLICY_GENERATION,
 	POP3_POLICY_STMT_POLICY_CHANGES,
 	POP3_POLICY_STMT_POLICY_USERS,
+	POP3_POLICY_STMT_MAILDROP_CHANGES,
 };
 
 struct pop3_policy_loader {
@@ -238,6 +243,8 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 			"pop3.generation does not have its row");
 		return;
 	}
+	if (cache->feed != NULL)
+		pop3_policy_state_feed_source(cache->feed, source);
 	cache->db_now = strtod(now, NULL);
 	cache->db_now_at = pop3_policy_cache_usecs();
 	pop3_policy_cache_set_stopped(cache,
@@ -265,6 +272,8 @@ static void pop3_policy_loader_look(struct pop3_policy_loader *loader)
 	loader->sent = pop3_policy_cache_usecs();
 	pop3_policy_db_send(loader->db, POP3_POLICY_STMT_POLICY_GENERATION, NULL,
 			    pop3_policy_loader_generation_callback, loader);
+	if (loader->cache->feed != NULL)
+		pop3_policy_state_feed_ask(loader->cache->feed, loader->db);
 	pop3_policy_db_sync(loader->db, NULL, NULL);
 }
 
@@ -306,6 +315,8 @@ pop3_policy_loader_disconnected(bool was_connected ATTR_UNUSED,
 	timeout_remove(&loader->to);
 	loader->looking = FALSE;
 	i_free(loader->source);
+	if (loader->cache->feed != NULL)
+		pop3_policy_state_feed_source(loader->cache->feed, NULL);
 }
 
 static const struct pop3_policy_db_vfuncs loader_vfuncs = {

@@ -15,30 +15,40 @@ static const struct pop3_policy_record_info infos[POP3_POLICY_RECORD_COUNT] = {
 		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_INTENT] = {
 		.stmt = POP3_POLICY_STMT_RECORD_INTENT, .chained = TRUE,
-		.awaited = TRUE },
+		.awaited = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_POSTPONED] = {
-		.stmt = POP3_POLICY_STMT_RECORD_POSTPONED, .chained = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_POSTPONED, .chained = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_OUTCOME] = {
-		.stmt = POP3_POLICY_STMT_RECORD_OUTCOME, .chained = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_OUTCOME, .chained = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_ABANDON] = {
-		.stmt = POP3_POLICY_STMT_RECORD_ABANDON },
+		.stmt = POP3_POLICY_STMT_RECORD_ABANDON,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_CLAIM] = {
-		.stmt = POP3_POLICY_STMT_CLAIM_INTENT, .awaited = TRUE },
+		.stmt = POP3_POLICY_STMT_CLAIM_INTENT, .awaited = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_REPAIR] = {
-		.stmt = POP3_POLICY_STMT_RECORD_REPAIR, .chained = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_REPAIR, .chained = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_EVENT] = {
-		.stmt = POP3_POLICY_STMT_RECORD_EVENT, .chained = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_EVENT, .chained = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_CARRY] = {
 		.stmt = POP3_POLICY_STMT_CARRY_OVER, .chained = TRUE,
-		.awaited = TRUE },
+		.awaited = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_SESSION] = {
-		.stmt = POP3_POLICY_STMT_RECORD_SESSION, .chained = TRUE },
+		.stmt = POP3_POLICY_STMT_RECORD_SESSION, .chained = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_POLLS] = {
 		.stmt = POP3_POLICY_STMT_RECORD_POLLS,
 		.unlogged = TRUE },
 	[POP3_POLICY_RECORD_IMAP_USE] = {
 		.stmt = POP3_POLICY_STMT_RECORD_IMAP_USE,
-		.unlogged = TRUE },
+		.unlogged = TRUE,
+		.state = TRUE },
 	[POP3_POLICY_RECORD_USAGE] = {
 		.stmt = POP3_POLICY_STMT_RECORD_USAGE,
 		.unlogged = TRUE },

@@ -36,6 +36,8 @@ struct pop3_policy_record_info {
 	/* is not kept in the log: it changes nothing, or only counts, or is
 	   made again by itself */
 	bool unlogged:1;
+	/* changes what pop3.maildrop_state() says of the user's maildrops */
+	bool state:1;
 };
 
 /* Whether it may be dropped when memory runs out. Nothing is removed or shown

@@ -63,6 +63,18 @@ static void pop3_policy_call_forget(struct pop3_policy_request *request)
 	const char *name = pop3_policy_wire_get_str(head, "name");
 	const char *user = pop3_policy_wire_get_str(head, "a1");
 
+	/* a policy, or whether removals are stopped: the next login is to see
+	   it */
+	if (null_strcmp(name, "set") == 0 && user != NULL &&
+	    *user != '*' && *user != '@') {
+		pop3_policy_state_cache_touch(request->service->states, user);
+	} else if (null_strcmp(name, "set") == 0 ||
+		   null_strcmp(name, "pause") == 0 ||
+		   null_strcmp(name, "resume") == 0 ||
+		   null_strcmp(name, "confirm") == 0 ||
+		   null_strcmp(name, "breaker") == 0) {
+		pop3_policy_state_cache_touch_all(request->service->states);
+	}
 	if (null_strcmp(name, "restore") == 0 && user != NULL)
 		pop3_policy_state_cache_forget(request->service->states, user);
 }

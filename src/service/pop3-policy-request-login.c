@@ -5,7 +5,7 @@
    Everything that this host knows of the user is made durable first, so that
    the answer includes every earlier outcome. The policy comes from the cache,
    or where that does not know it from the database; the state is asked for by
-   its values. Where there is a login_delay, the login is accepted in the same
+   its values, unless it was told before and is known to be the same. Where there is a login_delay, the login is accepted in the same
    round trip and transaction: no login is recorded that is answered by an
    error. */
 
@@ -27,7 +27,10 @@
 #include "pop3-policy-service.h"
 #include "pop3-policy-sessions.h"
 #include "pop3-policy-state-cache.h"
+#include "pop3-policy-state-feed.h"
 #include "pop3-policy-user-policy.h"
+
+#include <stdlib.h>
 
 struct pop3_policy_login {
 	const char *user, *session, *dsession, *auth_user, *rip, *device, *tls;
@@ -40,7 +43,7 @@ struct pop3_policy_login {
 	/* seconds that login_delay asks for */
 	int64_t wait;
 	struct pop3_policy policy;
-	unsigned int states_mark;
+	struct pop3_policy_state_mark states_mark;
 };
 
 static void pop3_policy_login_ask_policy(struct pop3_policy_request *request);
@@ -81,16 +84,14 @@ pop3_policy_login_session(struct pop3_policy_request *request)
 	return session;
 }
 
-/* result is NULL if the login was not accepted. */
-static void pop3_policy_login_remember(struct pop3_policy_request *request,
-	const struct pop3_policy_db_result *result)
+/* What the session goes by. */
+static struct pop3_policy_session *
+pop3_policy_login_remember_policy(struct pop3_policy_request *request)
 {
 	struct pop3_policy_login *login = request->context;
 	struct pop3_policy_session *session =
 		pop3_policy_login_session(request);
-	struct pop3_policy_known_maildrop *drop;
 	pool_t pool = session->pool;
-	unsigned int i;
 
 	session->view_since = p_strdup(pool, pop3_policy_value_canonical(
 		POP3_POLICY_PARAM_VIEW_SINCE,
@@ -99,6 +100,42 @@ static void pop3_policy_login_remember(struct pop3_policy_request *request,
 		POP3_POLICY_PARAM_VIEW_WINDOW,
 		&login->policy.values[POP3_POLICY_PARAM_VIEW_WINDOW]));
 	session->download = pop3_policy_login_counts(login) ? "t" : "f";
+	return session;
+}
+
+/* What this host knows. */
+static void
+pop3_policy_login_remember_known(struct pop3_policy_session *session,
+				 const struct pop3_policy_state_user *user)
+{
+	struct pop3_policy_known_maildrop *drop;
+	struct pop3_policy_state_maildrop *known;
+
+	array_foreach_elem(&user->maildrops, known) {
+		drop = array_append_space(&session->maildrops);
+		drop->id = p_strdup(session->pool, known->id);
+		drop->guid = p_strdup(session->pool, known->guid);
+		drop->uidvalidity = p_strdup(session->pool,
+					     dec2str(known->uidvalidity));
+		drop->uidnext = p_strdup(session->pool,
+					 dec2str(known->uidnext));
+		if (known->messages >= 0) {
+			drop->messages = p_strdup(session->pool,
+				t_strdup_printf("%"PRId64, known->messages));
+		}
+	}
+}
+
+/* result is NULL if the login was not accepted. */
+static void pop3_policy_login_remember(struct pop3_policy_request *request,
+	const struct pop3_policy_db_result *result)
+{
+	struct pop3_policy_session *session =
+		pop3_policy_login_remember_policy(request);
+	struct pop3_policy_known_maildrop *drop;
+	pool_t pool = session->pool;
+	unsigned int i;
+
 	if (result == NULL)
 		return;
 	for (i = 0; i < pop3_policy_db_result_rows(result); i++) {
@@ -124,13 +161,69 @@ static bool pop3_policy_login_enforced(const struct pop3_policy_login *login)
 		POP3_POLICY_ENFORCEMENT_ENFORCE;
 }
 
+/* Returns FALSE if the database has to be asked the next time, too. */
+static bool
+pop3_policy_login_may_tell_again(const struct pop3_policy_login *login,
+				 const struct pop3_policy_login_reply *reply,
+				 double *until_r)
+{
+	const char *until;
+
+	/* of several maildrops the first is the one that was used last, which
+	   nobody tells of */
+	if (login->sweep || reply->no_time ||
+	    pop3_policy_db_result_rows(reply->state) != 1)
+		return FALSE;
+	until = pop3_policy_db_result_get(reply->state, 0,
+					  POP3_POLICY_STATE_FRESH_UNTIL);
+	if (until == NULL)
+		return FALSE;
+	*until_r = strtod(until, NULL);
+	return TRUE;
+}
+
+static void
+pop3_policy_login_learn(struct pop3_policy_request *request,
+			const struct pop3_policy_login_reply *reply,
+			const char *items, unsigned int count)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_state_answer answer = {
+		.version = login->version,
+		.items = items,
+		.item_count = count,
+	};
+
+	pop3_policy_state_cache_learn(request->service->states,
+		&login->states_mark, login->user, reply->state,
+		pop3_policy_login_may_tell_again(login, reply,
+						 &answer.until) ?
+		&answer : NULL);
+}
+
+/* What does not depend on the state. */
+static void pop3_policy_login_reply_init(struct pop3_policy_request *request,
+					 struct pop3_policy_login_reply *reply_r)
+{
+	struct pop3_policy_login *login = request->context;
+	string_t *fields = t_str_new(1024);
+
+	i_zero(reply_r);
+	reply_r->id = request->message->id;
+	reply_r->now = login->now;
+	reply_r->lease = request->service->set.intent_lease;
+	pop3_policy_user_policy_write(fields, login->version, &login->policy);
+	reply_r->policy = str_c(fields);
+}
+
 static void pop3_policy_login_state(struct pop3_policy_request *request,
 				    const struct pop3_policy_db_result *result)
 {
 	struct pop3_policy_login *login = request->context;
 	struct pop3_policy_login_reply reply;
 	const char *error;
-	string_t *str, *fields;
+	string_t *str, *items;
+	unsigned int count;
 
 	if (login->known != NULL && pop3_policy_db_result_rows(result) == 1 &&
 	    pop3_policy_db_result_get(result, 0,
@@ -145,14 +238,8 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 		event_add_int(request->event, "wait", login->wait);
 	if (login->wait > 0 && pop3_policy_login_enforced(login))
 		result = NULL;
-	i_zero(&reply);
-	reply.id = request->message->id;
-	reply.now = login->now;
+	pop3_policy_login_reply_init(request, &reply);
 	reply.wait = login->wait;
-	reply.lease = request->service->set.intent_lease;
-	fields = t_str_new(1024);
-	pop3_policy_user_policy_write(fields, login->version, &login->policy);
-	reply.policy = str_c(fields);
 	reply.state = result;
 	pop3_policy_clock_check_database(request->service->clock, login->now);
 	reply.no_time = !pop3_policy_clock_is_right(request->service->clock);
@@ -161,7 +248,10 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 		pop3_policy_num(&login->policy,
 			POP3_POLICY_PARAM_MASS_DELETE_PERCENT) >= 0;
 	str = t_str_new(2048);
-	if (pop3_policy_login_reply_write(str, &reply, &error) < 0) {
+	items = t_str_new(1024);
+	if (pop3_policy_login_reply_items(items, &reply, &count, &error) < 0 ||
+	    pop3_policy_login_reply_write(str, &reply, str_c(items), count,
+					  &error) < 0) {
 		error = t_strdup_printf("state of %s: %s", login->user, error);
 		pop3_policy_pool_complain(request->service->pool, error);
 		/* this is not the database being away */
@@ -171,11 +261,8 @@ static void pop3_policy_login_state(struct pop3_policy_request *request,
 	}
 	if (!login->sweep)
 		pop3_policy_login_remember(request, result);
-	if (result != NULL) {
-		pop3_policy_state_cache_learn(request->service->states,
-					      login->states_mark, login->user,
-					      result);
-	}
+	if (result != NULL)
+		pop3_policy_login_learn(request, &reply, str_c(items), count);
 	pop3_policy_request_reply(request, str);
 }
 
@@ -302,9 +389,6 @@ static bool pop3_policy_login_fallback(struct pop3_policy_request *request,
 {
 	struct pop3_policy_login *login = request->context;
 	struct pop3_policy_login_offline offline;
-	struct pop3_policy_known_maildrop *drop;
-	struct pop3_policy_state_maildrop *known;
-	struct pop3_policy_session *session;
 	string_t *str = t_str_new(1024);
 
 	if (!pop3_policy_login_offline_find(request->service, login->user,
@@ -314,20 +398,8 @@ static bool pop3_policy_login_fallback(struct pop3_policy_request *request,
 		return FALSE;
 	event_add_str(request->event, "offline", error);
 	login->now = p_strdup(request->pool, offline.now);
-	session = pop3_policy_login_session(request);
-	array_foreach_elem(&offline.state->maildrops, known) {
-		drop = array_append_space(&session->maildrops);
-		drop->id = p_strdup(session->pool, known->id);
-		drop->guid = p_strdup(session->pool, known->guid);
-		drop->uidvalidity = p_strdup(session->pool,
-					     dec2str(known->uidvalidity));
-		drop->uidnext = p_strdup(session->pool,
-					 dec2str(known->uidnext));
-		if (known->messages >= 0) {
-			drop->messages = p_strdup(session->pool,
-				t_strdup_printf("%"PRId64, known->messages));
-		}
-	}
+	pop3_policy_login_remember_known(pop3_policy_login_session(request),
+					 offline.state);
 	pop3_policy_request_reply(request, str);
 	return TRUE;
 }
@@ -348,6 +420,44 @@ static void pop3_policy_login_ask_policy(struct pop3_policy_request *request)
 	pop3_policy_request_query(request, queries, N_ELEMENTS(queries));
 }
 
+/* Answer as last time, if nothing can have changed. */
+static bool pop3_policy_login_tell_again(struct pop3_policy_request *request)
+{
+	struct pop3_policy_login *login = request->context;
+	struct pop3_policy_service *service = request->service;
+	const struct pop3_policy_state_answer *answer;
+	const struct pop3_policy_state_user *user;
+	struct pop3_policy_login_reply reply;
+	struct pop3_policy_cache_clock clock;
+	const char *stopped, *error;
+	string_t *str;
+
+	if (service->feed == NULL || login->sweep || login->again ||
+	    !pop3_policy_state_feed_is_fresh(service->feed) ||
+	    !pop3_policy_clock_is_right(service->clock) ||
+	    !pop3_policy_cache_clock(service->policies, &clock) ||
+	    pop3_policy_cache_lookup(service->policies, request->pool,
+				     login->user, &login->policy,
+				     &login->version, &stopped) <= 0 ||
+	    pop3_policy_login_is_delayed(login))
+		return FALSE;
+	answer = pop3_policy_state_cache_answer(service->states, login->user,
+						login->version, clock.now,
+						&user);
+	if (answer == NULL)
+		return FALSE;
+	login->now = p_strdup_printf(request->pool, "%.6f", clock.now);
+	pop3_policy_login_reply_init(request, &reply);
+	str = t_str_new(2048);
+	if (pop3_policy_login_reply_write(str, &reply, answer->items,
+					  answer->item_count, &error) < 0)
+		return FALSE;
+	pop3_policy_login_remember_known(
+		pop3_policy_login_remember_policy(request), user);
+	pop3_policy_request_reply(request, str);
+	return TRUE;
+}
+
 static void pop3_policy_login_ask(struct pop3_policy_request *request)
 {
 	static const char *const overloaded =
@@ -358,8 +468,8 @@ static void pop3_policy_login_ask(struct pop3_policy_request *request)
 	const char *stopped;
 
 	/* what was recorded before is durable, and in the answer */
-	login->states_mark = pop3_policy_state_cache_mark(
-		request->service->states, login->user);
+	pop3_policy_state_cache_mark(request->service->states, login->user,
+				     &login->states_mark);
 	if (pop3_policy_pool_is_overloaded(request->service->pool)) {
 		pop3_policy_pool_complain(request->service->pool, overloaded);
 		pop3_policy_request_fail_temp(request, overloaded);
@@ -392,6 +502,9 @@ static void pop3_policy_login_ready(struct pop3_policy_request *request)
 
 	pop3_policy_imap_use_flush_user(request->service->imap_use,
 					login->user);
+	/* what is recorded for the user, and not written yet, prevents it */
+	if (pop3_policy_login_tell_again(request))
+		return;
 	request->writer_waiter = pop3_policy_writer_wait_user(
 		request->service->writer, login->user,
 		pop3_policy_login_written, request);

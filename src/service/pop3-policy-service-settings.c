@@ -48,7 +48,7 @@ static const struct pop3_policy_set_def set_defs[] = {
 	  "a time from 1 hour to 30 days" },
 	{ DEF(TIME, batch_interval), 50, 1, 1000, 1,
 	  "a time from 1 ms to 1 s" },
-	{ DEF(TIME, poll_interval), 60, 1, 3600, 1000,
+	{ DEF(TIME, poll_interval), 3600, 1, 3600, 1000,
 	  "a time from 1 s to 1 hour" },
 	{ DEF(BOOL, record_polls), 0, 0, 0, 0, "yes or no" },
 	{ DEF(BOOL, record_address), 1, 0, 0, 0, "yes or no" },
@@ -59,6 +59,7 @@ static const struct pop3_policy_set_def set_defs[] = {
 	  "a time from 0 s to 30 days" },
 	{ DEF(NUMBER, offline_users), 100000, 0, 10000000, 0,
 	  "0 to 10000000" },
+	{ DEF(BOOL, login_cache), 1, 0, 0, 0, "yes or no" },
 	{ DEF(TIME, query_timeout), 4000, 100, 60000, 1,
 	  "a time from 100 ms to 1 min" },
 };

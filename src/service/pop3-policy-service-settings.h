@@ -27,7 +27,7 @@ struct pop3_policy_service_settings {
 	/* milliseconds that a record nobody waits for may be held back, so
 	   that several go in one transaction */
 	unsigned int batch_interval;
-	/* seconds between two writings of the counters of polls */
+	/* seconds that polls are counted before they are written */
 	unsigned int poll_interval;
 	/* write a session row for each poll that found nothing */
 	bool record_polls;
@@ -42,6 +42,8 @@ struct pop3_policy_service_settings {
 	   asked, from when it was; and of how many users it is kept */
 	unsigned int offline_time;
 	unsigned int offline_users;
+	/* answer logins without asking, where nothing changed */
+	bool login_cache;
 	/* milliseconds after which a request is answered with a failure */
 	unsigned int query_timeout;
 };

@@ -12,14 +12,7 @@
 
 #include <time.h>
 
-struct pop3_policy_state_cache {
-	unsigned int max_users, max_age;
-	HASH_TABLE(char *, struct pop3_policy_state_user *) users;
-	/* the least recently used one first */
-	struct pop3_policy_state_user *head, *tail;
-};
-
-static time_t pop3_policy_state_cache_time(void)
+time_t pop3_policy_state_cache_time(void)
 {
 	struct timespec ts;
 
@@ -34,7 +27,7 @@ pop3_policy_state_cache_init(unsigned int users, unsigned int secs)
 	struct pop3_policy_state_cache *cache;
 
 	cache = i_new(struct pop3_policy_state_cache, 1);
-	cache->max_users = secs == 0 ? 0 : users;
+	cache->max_users = users;
 	cache->max_age = secs;
 	hash_table_create(&cache->users, default_pool, 0, str_hash, strcmp);
 	return cache;
@@ -43,7 +36,7 @@ pop3_policy_state_cache_init(unsigned int users, unsigned int secs)
 bool
 pop3_policy_state_cache_is_used(const struct pop3_policy_state_cache *cache)
 {
-	return cache->max_users > 0;
+	return cache->max_users > 0 && cache->max_age > 0;
 }
 
 static void pop3_policy_state_user_clear(struct pop3_policy_state_user *user)
@@ -73,6 +66,7 @@ static void pop3_policy_state_user_free(struct pop3_policy_state_cache *cache,
 	hash_table_remove(cache->users, user->name);
 	pop3_policy_state_user_clear(user);
 	array_free(&user->maildrops);
+	i_free(user->kept);
 	i_free(user->name);
 	i_free(user);
 }
@@ -88,8 +82,7 @@ void pop3_policy_state_cache_deinit(struct pop3_policy_state_cache **_cache)
 	i_free(cache);
 }
 
-/* The user counts as used now. */
-static struct pop3_policy_state_user *
+struct pop3_policy_state_user *
 pop3_policy_state_cache_use(struct pop3_policy_state_cache *cache,
 			    const char *username)
 {
@@ -103,14 +96,15 @@ pop3_policy_state_cache_use(struct pop3_policy_state_cache *cache,
 	return user;
 }
 
-unsigned int
-pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
-			     const char *username)
+void pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
+				  const char *username,
+				  struct pop3_policy_state_mark *mark_r)
 {
 	struct pop3_policy_state_user *user;
 
+	i_zero(mark_r);
 	if (cache->max_users == 0)
-		return 0;
+		return;
 	user = pop3_policy_state_cache_use(cache, username);
 	if (user == NULL) {
 		if (hash_table_count(cache->users) >= cache->max_users)
@@ -118,10 +112,14 @@ pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
 		user = i_new(struct pop3_policy_state_user, 1);
 		user->name = i_strdup(username);
 		i_array_init(&user->maildrops, 1);
+		/* not what one had who was here before */
+		user->changed = user->touched = ++cache->serial;
 		hash_table_insert(cache->users, user->name, user);
 		DLLIST2_APPEND(&cache->head, &cache->tail, user);
 	}
-	return user->changes;
+	mark_r->changed = user->changed;
+	mark_r->touched = user->touched;
+	mark_r->touched_all = cache->touched_all;
 }
 
 const struct pop3_policy_state_user *
@@ -131,7 +129,7 @@ pop3_policy_state_cache_find(struct pop3_policy_state_cache *cache,
 	struct pop3_policy_state_user *user =
 		pop3_policy_state_cache_use(cache, username);
 
-	if (user == NULL || !user->known ||
+	if (user == NULL || !user->known || cache->max_age == 0 ||
 	    pop3_policy_state_cache_time() - user->learned >
 	    (time_t)cache->max_age)
 		return NULL;
@@ -145,7 +143,8 @@ void pop3_policy_state_cache_forget(struct pop3_policy_state_cache *cache,
 		hash_table_lookup(cache->users, username);
 
 	if (user != NULL) {
-		user->changes++;
+		pop3_policy_state_cache_touch(cache, username);
+		user->changed = user->touched;
 		pop3_policy_state_user_clear(user);
 	}
 }
@@ -159,7 +158,8 @@ pop3_policy_state_cache_changing(struct pop3_policy_state_cache *cache,
 
 	if (user == NULL)
 		return NULL;
-	user->changes++;
+	pop3_policy_state_cache_touch(cache, username);
+	user->changed = user->touched;
 	return user->known ? user : NULL;
 }
 
@@ -229,17 +229,20 @@ pop3_policy_state_set(const struct pop3_policy_db_result *state,
 }
 
 void pop3_policy_state_cache_learn(struct pop3_policy_state_cache *cache,
-				   unsigned int mark, const char *username,
-				   const struct pop3_policy_db_result *state)
+				   const struct pop3_policy_state_mark *mark,
+				   const char *username,
+				   const struct pop3_policy_db_result *state,
+				   const struct pop3_policy_state_answer *answer)
 {
 	struct pop3_policy_state_user *user =
 		hash_table_lookup(cache->users, username);
 	struct pop3_policy_state_maildrop *drop;
 	unsigned int row = pop3_policy_db_result_rows(state);
 
-	if (user == NULL || user->changes != mark)
+	if (user == NULL || user->changed != mark->changed)
 		return;
 	pop3_policy_state_user_clear(user);
+	pop3_policy_state_cache_keep(cache, user, mark, answer);
 	user->known = TRUE;
 	user->learned = pop3_policy_state_cache_time();
 	while (row-- > 0) {

@@ -40,11 +40,27 @@ struct pop3_policy_state_maildrop {
 	ARRAY_TYPE(seq_range) retrieved;
 };
 
+/* The answer to a login, which may be told again. */
+struct pop3_policy_state_answer {
+	/* of the policy that it was given by */
+	const char *version;
+	/* as pop3_policy_login_reply_items() wrote them */
+	const char *items;
+	unsigned int item_count;
+	/* it holds until then, by the database's clock: seconds since 1970 */
+	double until;
+};
+
+struct pop3_policy_state_kept;
+
 struct pop3_policy_state_user {
 	struct pop3_policy_state_user *prev, *next;
 	char *name;
-	/* changes since it is in the cache */
-	unsigned int changes;
+	/* the cache's serial of the last change, and of the last time that
+	   there may have been one */
+	unsigned int changed, touched;
+	/* NULL if the database has to be asked */
+	struct pop3_policy_state_kept *kept;
 	/* FALSE: only the changes are counted */
 	bool known;
 	/* when the database said so, seconds of a clock that nobody sets */
@@ -54,23 +70,29 @@ struct pop3_policy_state_user {
 };
 
 /* users: how many are kept, those used last; 0 for none. secs: how long they
-   are, after the database was asked. */
+   are found, after the database was asked; 0: never. */
 struct pop3_policy_state_cache *
 pop3_policy_state_cache_init(unsigned int users, unsigned int secs);
 void pop3_policy_state_cache_deinit(struct pop3_policy_state_cache **cache);
-/* FALSE if it keeps none. */
+/* FALSE if it finds none. */
 bool
 pop3_policy_state_cache_is_used(const struct pop3_policy_state_cache *cache);
 
+struct pop3_policy_state_mark {
+	unsigned int changed, touched, touched_all;
+};
 /* Before POP3_POLICY_STMT_MAILDROP_STATE is sent: to be given to _learn(). */
-unsigned int
-pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
-			     const char *username);
+void pop3_policy_state_cache_mark(struct pop3_policy_state_cache *cache,
+				  const char *username,
+				  struct pop3_policy_state_mark *mark_r);
 /* What the database answered. Not taken over if something was recorded since the
-   mark, which the answer may not have. */
+   mark, which the answer may not have. answer is the same as it may be told
+   again, NULL if it may not. */
 void pop3_policy_state_cache_learn(struct pop3_policy_state_cache *cache,
-				   unsigned int mark, const char *username,
-				   const struct pop3_policy_db_result *state);
+				   const struct pop3_policy_state_mark *mark,
+				   const char *username,
+				   const struct pop3_policy_db_result *state,
+				   const struct pop3_policy_state_answer *answer);
 /* Returns NULL if the user is not known, or was learned too long ago. Valid until
    the next call of any of these functions. */
 const struct pop3_policy_state_user *
@@ -79,6 +101,24 @@ pop3_policy_state_cache_find(struct pop3_policy_state_cache *cache,
 /* How it stands is not known any more, until the next answer of the database. */
 void pop3_policy_state_cache_forget(struct pop3_policy_state_cache *cache,
 				    const char *username);
+
+/* --- pop3-policy-state-answer.c: the answer itself --- */
+
+/* What the database says of the user's maildrops may have changed: it has to be
+   asked again. What is known for while it cannot be stays. */
+void pop3_policy_state_cache_touch(struct pop3_policy_state_cache *cache,
+				   const char *username);
+/* The same of all users. */
+void pop3_policy_state_cache_touch_all(struct pop3_policy_state_cache *cache);
+/* The last answer to a login of this user, by a policy of this version, if it is
+   still what the database would say now (its time, seconds since 1970), as far as
+   _touch() was told of all changes. NULL if not, or if there is none. Valid until
+   the next call of any of these functions. */
+const struct pop3_policy_state_answer *
+pop3_policy_state_cache_answer(struct pop3_policy_state_cache *cache,
+			       const char *username, const char *version,
+			       double now,
+			       const struct pop3_policy_state_user **user_r);
 
 /* --- pop3-policy-state-change.c: what was recorded --- */
 

@@ -19,7 +19,8 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "anchor_uid, anchor_guid, hidden, hidden_uid, hidden_guid, "
 	  "view_from, before_uid, exempt, spared, would, retrieved, "
 	  "tracked, due_uid, due_guid, due_reason, intent_session, intent_no, "
-	  "postponed, postponed_uid, postponed_guid, postponed_reason" },
+	  "postponed, postponed_uid, postponed_guid, postponed_reason, "
+	  "extract(epoch FROM fresh_until)" },
 	{ "tracked", "bigint", "uid, message_guid, hidden" },
 	{ "leave_excess",
 	  "text, bigint, bigint, bigint, int8multirange, bigint[], bigint[], "
@@ -39,7 +40,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	{ "chain_open", "uuid, int",
 	  "last_batch, last_seq, schema, parameters, db_now, epoch, "
 	  "encode(last_mac, 'hex')" },
-	{ "batch_begin", "uuid, bigint, bigint, bigint, bigint", NULL },
+	{ "batch_begin", "uuid, bigint, bigint, bigint, bigint, text[]", NULL },
 	{ "replay_at", "float8, boolean", NULL },
 	{ "chain_rows", "uuid, bigint, bigint, float8, uuid[], float8[]",
 	  "seq, kind, public, personal" },
@@ -91,6 +92,7 @@ static const struct pop3_policy_stmt_info stmts[POP3_POLICY_STMT_COUNT] = {
 	  "kind, name, preset, version, \"values\", generation, changed_by, "
 	  "history_id" },
 	{ "policy_users", "text, int", "names, last" },
+	{ "maildrop_changes", "pg_snapshot, xid8", "seen, usernames" },
 };
 
 const struct pop3_policy_stmt_info *

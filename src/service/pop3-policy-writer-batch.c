@@ -4,6 +4,7 @@
 #include "ioloop.h"
 #include "llist.h"
 #include "pop3-policy-chain-id.h"
+#include "pop3-policy-db-text.h"
 #include "pop3-policy-checkpoint.h"
 #include "pop3-policy-service-settings.h"
 #include "pop3-policy-writer-private.h"
@@ -423,6 +424,31 @@ pop3_policy_batch_send_time(struct pop3_policy_batch *batch,
 			    params, pop3_policy_batch_begin_callback, batch);
 }
 
+/* For whom it changes the state of maildrops; NULL if it cannot tell. */
+static const char *
+pop3_policy_batch_users(const struct pop3_policy_batch *batch)
+{
+	string_t *users = pop3_policy_array_begin();
+	const struct pop3_policy_record *record;
+	const char *last = NULL;
+
+	for (record = batch->records.head; record != NULL;
+	     record = record->next) {
+		if (!pop3_policy_record_info(record->kind)->state)
+			continue;
+		if (record->username == NULL) {
+			/* an event of no user changes no state */
+			if (record->kind == POP3_POLICY_RECORD_EVENT)
+				continue;
+			return NULL;
+		}
+		if (last == NULL || strcmp(last, record->username) != 0)
+			pop3_policy_array_add_text(users, record->username);
+		last = record->username;
+	}
+	return pop3_policy_array_end(users);
+}
+
 static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 {
 	struct pop3_policy_writer *writer = batch->writer;
@@ -433,6 +459,7 @@ static void pop3_policy_batch_send(struct pop3_policy_batch *batch)
 		t_strdup_printf("%"PRId64, batch->number),
 		t_strdup_printf("%"PRId64, batch->first_seq),
 		t_strdup_printf("%"PRId64, batch->last_seq),
+		pop3_policy_batch_users(batch),
 	};
 	struct pop3_policy_record *record;
 	int64_t seq = batch->first_seq;

@@ -65,6 +65,7 @@ struct pop3_policy_writer {
 	struct event *event;
 	const struct pop3_policy_service_settings *set;
 	struct pop3_policy_pool *pool;
+	struct pop3_policy_state_cache *states;
 	struct pop3_policy_chain_id *chain;
 	struct pop3_policy_key *key;
 	struct pop3_policy_checkpoint *checkpoint;

@@ -2,6 +2,7 @@
 
 #include "lib.h"
 #include "llist.h"
+#include "pop3-policy-state-cache.h"
 #include "pop3-policy-writer-private.h"
 
 struct pop3_policy_writer_waiter {
@@ -21,6 +22,8 @@ void pop3_policy_writer_user_add(struct pop3_policy_writer *writer,
 
 	if (record->username == NULL)
 		return;
+	if (pop3_policy_record_info(record->kind)->state)
+		pop3_policy_state_cache_touch(writer->states, record->username);
 	user = hash_table_lookup(writer->users, record->username);
 	if (user == NULL) {
 		user = i_new(struct pop3_policy_writer_user, 1);

@@ -321,6 +321,7 @@ struct pop3_policy_writer *
 pop3_policy_writer_init(struct event *event_parent,
 			const struct pop3_policy_service_settings *set,
 			struct pop3_policy_pool *pool,
+			struct pop3_policy_state_cache *states,
 			struct pop3_policy_chain_id **chain,
 			struct pop3_policy_key **key)
 {
@@ -332,6 +333,7 @@ pop3_policy_writer_init(struct event *event_parent,
 	writer->event = event_create(event_parent);
 	writer->set = set;
 	writer->pool = pool;
+	writer->states = states;
 	writer->chain = *chain;
 	*chain = NULL;
 	writer->key = *key;

@@ -19,12 +19,14 @@ struct pop3_policy_chain_id;
 struct pop3_policy_key;
 struct pop3_policy_pool;
 struct pop3_policy_service_settings;
+struct pop3_policy_state_cache;
 
-/* Takes over *chain and *key. */
+/* Takes over *chain and *key. The states are told whose records are queued. */
 struct pop3_policy_writer *
 pop3_policy_writer_init(struct event *event_parent,
 			const struct pop3_policy_service_settings *set,
 			struct pop3_policy_pool *pool,
+			struct pop3_policy_state_cache *states,
 			struct pop3_policy_chain_id **chain,
 			struct pop3_policy_key **key);
 /* What was not sent stays in the log. */

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dovecot-pop3-policy authors, see the included COPYING file
 """A Dovecot master that runs the policy service and no protocol, and a client
-of the service's socket.
+of the service's socket. Each login asks the database (login_cache=no), since most
+tests change it behind the service's back.
 
     host = ServiceHost(pg, dbname)
     host.start()
@@ -249,7 +250,7 @@ class ServiceHost:
         self.directory = tempfile.mkdtemp(prefix="pop3-service-")
         os.chmod(self.directory, 0o755)
         self.settings = {"connect": pg.uri("pop3_service", dbname),
-                         "batch_interval": "20 ms"}
+                         "batch_interval": "20 ms", "login_cache": "no"}
         self.settings.update(settings or {})
         self.user = user
         self.extra = extra

@@ -213,7 +213,8 @@ def site(proxy, postgres, make_service):
     dbname = "cached%d" % time.monotonic_ns()
     postgres.create_database(dbname, "template_pop3")
     service = make_service(pg=postgres, dbname=dbname, settings={
-        "connect": proxy.uri(postgres.uri("pop3_service", dbname))})
+        "connect": proxy.uri(postgres.uri("pop3_service", dbname)),
+        "login_cache": "yes"})
     service.expect(AWAY, r"pop3\.maintain\(\) failed")
     service.sql("SELECT pop3.set_policies('*', ARRAY['enforcement', "
                 "'view_limit', 'view_window', 'mass_delete_percent'], "
@@ -259,6 +260,7 @@ def test_random_sessions(site, new_session):
                 # what an administrator restores is known by the next login
                 written(service, client, new_session)
                 service.sql("SELECT pop3.restore(%s)", (life.user,))
+                service.wait_policies()
                 life.log.append(("restored",))
                 life.act()
         written(service, client, new_session)
