@@ -14,8 +14,6 @@ from maildrops import copy_to_users, make_template, note_retrieved
 
 TEMPLATE = "template@example.org"
 CONNECTIONS = 16
-# Everything that a run causes is written so soon after it.
-POLL_INTERVAL = 1
 
 
 class Run:
@@ -35,16 +33,18 @@ class Run:
 class Arm:
     """A host, plain or with policies, for one kind of sessions."""
 
-    def __init__(self, name, load_program, mode, policy=False, noop=None):
+    def __init__(self, name, load_program, mode, policy=False, noop=None,
+                 poll_interval=1):
         login, pop3 = mode
         self.name = name
         self.load_program = load_program
         self.users_made = 0
+        self.poll_interval = poll_interval
         self.host = PrivateHost(
             policy=policy, pop3_service_count=pop3,
             mail_plugins="pop3_bench_noop" if noop else "",
             pg_settings={"fsync": "on", "max_wal_size": "'4GB'"},
-            service_settings={"poll_interval": "%ds" % POLL_INTERVAL},
+            service_settings={"poll_interval": "%ds" % poll_interval},
             settings={"mail_fsync": "optimized"})
         self.host.extra = "service pop3-login {\n  %s\n%s}\n" % (
             self.host.dialect.service_count(login),
@@ -77,7 +77,8 @@ class Arm:
 
     def _settle(self):
         self._quiet()
-        time.sleep(2 * POLL_INTERVAL)
+        # they are looked for each second
+        time.sleep(self.poll_interval + 1)
         self._quiet()
 
     # --- maildrops ---

@@ -31,7 +31,8 @@ def measure(kind, mode, arguments):
     """Runs in turns. Returns figures."""
     plain = Arm("plain", arguments.load, MODES[mode])
     other = Arm("other", arguments.load, MODES[mode],
-                policy=not arguments.noop, noop=arguments.noop)
+                policy=not arguments.noop, noop=arguments.noop,
+                poll_interval=kind.poll_interval)
     sessions = max(kind.per_user * 4, int(kind.sessions * arguments.scale))
     sessions -= sessions % kind.per_user
     users = sessions // kind.per_user

@@ -14,19 +14,24 @@ import collections
 # per_user     sessions of a user in a run; the maildrops of kinds that remove
 #              or hide mail are new in each run
 # fresh        whether each run has users of its own
+# poll_interval  of the service, seconds: what a run causes is written so soon
+#              after it
 Kind = collections.namedtuple(
     "Kind", "name messages size steps policy_steps policy retrieved sessions "
-            "per_user fresh")
+            "per_user fresh poll_interval")
 
 
 def kind(name, messages, steps, policy_steps=None, policy=(), retrieved=False,
-         size=10_000, sessions=1000, per_user=1, fresh=False):
+         size=10_000, sessions=1000, per_user=1, fresh=False,
+         poll_interval=1):
     return Kind(name, messages, size, steps, policy_steps or steps,
-                dict(policy), retrieved, sessions, per_user, fresh)
+                dict(policy), retrieved, sessions, per_user, fresh,
+                poll_interval)
 
 
 KINDS = [
-    kind("poll", 0, "stat", sessions=3000),
+    # as who asks each ten minutes: a count is written for six polls
+    kind("poll", 0, "stat", sessions=3000, per_user=6, poll_interval=20),
     kind("uidl-100", 100, "stat,uidl", retrieved=True, size=1000,
          per_user=10),
     kind("uidl-1000", 1000, "stat,uidl", retrieved=True, size=1000,
