@@ -140,8 +140,7 @@ static void pop3_policy_init(void)
 						      POP3_POLICY_USAGE_SECS));
 	service->plain = pop3_policy_plain_init(service->writer, service->pool);
 	service->clock = pop3_policy_clock_check_init(service->event);
-	if (service->set.login_cache && service->set.offline_users > 0)
-		service->feed = pop3_policy_state_feed_init(service->states);
+	service->feed = pop3_policy_state_feed_init(service->states);
 	service->policies = pop3_policy_cache_init(service->event,
 						   &service->set,
 						   service->pool,
@@ -199,8 +198,7 @@ static void pop3_policy_deinit(void)
 	pop3_policy_order_deinit(&service->order);
 	pop3_policy_limits_deinit(&service->limits);
 	pop3_policy_cache_deinit(&service->policies);
-	if (service->feed != NULL)
-		pop3_policy_state_feed_deinit(&service->feed);
+	pop3_policy_state_feed_deinit(&service->feed);
 	pop3_policy_clock_check_deinit(&service->clock);
 	pop3_policy_plain_deinit(&service->plain);
 	pop3_policy_usage_deinit(&service->usage);

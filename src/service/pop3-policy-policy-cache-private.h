@@ -68,7 +68,6 @@ struct pop3_policy_cache {
 	struct event *event;
 	struct pop3_policy_pool *pool;
 	struct pop3_policy_loader *loader;
-	/* NULL if nobody wants it */
 	struct pop3_policy_state_feed *feed;
 
 	/* everything was loaded ever */

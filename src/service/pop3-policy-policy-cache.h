@@ -30,7 +30,7 @@ struct pop3_policy_state_feed;
 #define POP3_POLICY_CACHE_MAX_AGE_MSECS 2000
 
 /* The pool is told whether removals by policy are stopped. The feed asks on the
-   same connection; it may be NULL. */
+   same connection. */
 struct pop3_policy_cache *
 pop3_policy_cache_init(struct event *event_parent,
 		       const struct pop3_policy_service_settings *set,

@@ -243,8 +243,7 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 			"pop3.generation does not have its row");
 		return;
 	}
-	if (cache->feed != NULL)
-		pop3_policy_state_feed_source(cache->feed, source);
+	pop3_policy_state_feed_source(cache->feed, source);
 	cache->db_now = strtod(now, NULL);
 	cache->db_now_at = pop3_policy_cache_usecs();
 	pop3_policy_cache_set_stopped(cache,
@@ -272,8 +271,7 @@ static void pop3_policy_loader_look(struct pop3_policy_loader *loader)
 	loader->sent = pop3_policy_cache_usecs();
 	pop3_policy_db_send(loader->db, POP3_POLICY_STMT_POLICY_GENERATION, NULL,
 			    pop3_policy_loader_generation_callback, loader);
-	if (loader->cache->feed != NULL)
-		pop3_policy_state_feed_ask(loader->cache->feed, loader->db);
+	pop3_policy_state_feed_ask(loader->cache->feed, loader->db);
 	pop3_policy_db_sync(loader->db, NULL, NULL);
 }
 
@@ -315,8 +313,7 @@ pop3_policy_loader_disconnected(bool was_connected ATTR_UNUSED,
 	timeout_remove(&loader->to);
 	loader->looking = FALSE;
 	i_free(loader->source);
-	if (loader->cache->feed != NULL)
-		pop3_policy_state_feed_source(loader->cache->feed, NULL);
+	pop3_policy_state_feed_source(loader->cache->feed, NULL);
 }
 
 static const struct pop3_policy_db_vfuncs loader_vfuncs = {

@@ -432,7 +432,7 @@ static bool pop3_policy_login_tell_again(struct pop3_policy_request *request)
 	const char *stopped, *error;
 	string_t *str;
 
-	if (service->feed == NULL || login->sweep || login->again ||
+	if (!service->set.login_cache || login->sweep || login->again ||
 	    !pop3_policy_state_feed_is_fresh(service->feed) ||
 	    !pop3_policy_clock_is_right(service->clock) ||
 	    !pop3_policy_cache_clock(service->policies, &clock) ||

@@ -16,7 +16,6 @@ struct pop3_policy_service {
 	struct pop3_policy_limits *limits;
 	struct pop3_policy_cache *policies;
 	struct pop3_policy_state_cache *states;
-	/* NULL if logins are not answered from memory */
 	struct pop3_policy_state_feed *feed;
 	struct pop3_policy_clock_check *clock;
 	struct pop3_policy_maintain *maintain;

@@ -5,7 +5,8 @@
    On the connection that looks at policies, each second, the database is asked for
    whom pop3.maildrop_state() may say something else since the last time; the cache
    of states is told. Nobody is missed: after anything that may have been, all users
-   count as changed. */
+   count as changed. It asks even where logins are not answered from memory, since
+   whoever asks sees to it that what all have seen is deleted. */
 
 struct pop3_policy_db;
 struct pop3_policy_state_cache;
