@@ -247,9 +247,9 @@ class Life:
         """User and domain build on presets of their own."""
         for scope, where in (("user", self.user), ("domain", self.domain)):
             name = scope + "." + self.user.split("@")[0]
-            self.tools.sql("INSERT INTO pop3.preset (name, description) "
+            self.tools.put("INSERT INTO pop3.preset (name, description) "
                            "VALUES (%s, 'random')", name)
-            self.tools.sql("SELECT pop3.set_policy(%s, 'preset', %s)", where,
+            self.tools.put("SELECT pop3.set_policy(%s, 'preset', %s)", where,
                            name)
             self._scopes += [scope + "'s preset"] * 2
         self.model.version += 1
@@ -263,14 +263,14 @@ class Life:
             if name == "view_since" and value is not None:
                 placeholder = "'-infinity'" if value == NEVER else \
                     "to_timestamp(%s)"
-            self.tools.sql("UPDATE pop3.preset SET %s = %s WHERE name = '%s'" %
+            self.tools.put("UPDATE pop3.preset SET %s = %s WHERE name = '%s'" %
                            (name, placeholder, "%s.%s" % (
                                scope.split("'")[0], self.user.split("@")[0])),
                            *[value] * placeholder.count("%s"))
         elif value is None:
-            self.tools.sql("SELECT pop3.unset_policy(%s, %s)", where, name)
+            self.tools.put("SELECT pop3.unset_policy(%s, %s)", where, name)
         else:
-            self.tools.sql("SELECT pop3.set_policy(%s, %s, %s)", where, name,
+            self.tools.put("SELECT pop3.set_policy(%s, %s, %s)", where, name,
                            self._text(name, value))
         self.model.set(scope, name, value)
 
@@ -294,7 +294,7 @@ class Life:
         if self.rng.random() < 0.3:
             self._check()
         self.tell("%s pass", datetime.timedelta(seconds=by))
-        self.tools.sql("SELECT pop3_test.age(%s, make_interval(secs => %s))",
+        self.tools.put("SELECT pop3_test.age(%s, make_interval(secs => %s))",
                        self.user, by)
         self.model.age(by)
 
@@ -305,7 +305,7 @@ class Life:
         if hidden and self.rng.random() < 0.7:
             uids = self.rng.sample(hidden, self.rng.randint(1, len(hidden)))
         self.tell("restore %s", uids or "all")
-        ((count,),) = self.tools.sql(
+        ((count,),) = self.tools.put(
             "SELECT pop3.restore(%s, %s::int8multirange)", self.user,
             None if uids is None else "{%s}" % ",".join(
                 "[%d,%d]" % (uid, uid) for uid in uids))

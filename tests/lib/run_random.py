@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 
+from dovecot import wait_until
 from random_dialogue import Difference
 from random_life import Life
 from random_tools import Doveadm, Lmtp, RandomHost
@@ -26,6 +27,12 @@ MAX_TRIES = 60
 # How much of a story is printed.
 FIRST, LAST = 30, 170
 SITE = {"enforcement": "enforce"}
+# The service asks what was changed on a connection of its own.
+LOOKED = """
+    SELECT bool_and(state = 'idle' AND query_start > %s)
+      FROM pg_stat_activity
+     WHERE datname = current_database()
+       AND application_name = 'pop3-policy policies'"""
 
 
 class Tools:
@@ -40,6 +47,15 @@ class Tools:
         with self._conn.cursor() as cur:
             cur.execute(query, args)
             return cur.fetchall() if cur.description else None
+
+    def put(self, query, *args):
+        """The same, of what sessions have to see: wait until the service has
+        looked."""
+        rows = self.sql(query, *args)
+        ((now,),) = self.sql("SELECT clock_timestamp()")
+        wait_until(lambda: self.sql(LOOKED, now) == [(True,)],
+                   what="the service to look at what was changed")
+        return rows
 
 
 class Result:
