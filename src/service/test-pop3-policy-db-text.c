@@ -193,7 +193,7 @@ static void test_statements(void)
 		"SELECT * FROM pop3.intent_state($1::uuid, $2::int)");
 	test_assert(pop3_policy_stmt_params(POP3_POLICY_STMT_NOW) == 0);
 	test_assert(pop3_policy_stmt_params(
-		POP3_POLICY_STMT_BATCH_BEGIN) == 5);
+		POP3_POLICY_STMT_BATCH_BEGIN) == 6);
 	test_end();
 }
 
