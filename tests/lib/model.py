@@ -290,7 +290,13 @@ class Model:
         self._watermark(session)
         if session.uidnext >= record.uidnext:
             # of overlapping sessions the one that saw more knows
-            record.messages = session.count_at_end()
+            count = session.count_at_end()
+            if record.quit_at is not None and \
+               record.quit_at > session.started:
+                count = max(count, record.messages or 0)
+            record.messages = count
+        if session.ended_by == "quit" and not session.is_poll():
+            record.quit_at = max(now, record.quit_at or now)
         record.uidnext = max(record.uidnext, session.uidnext)
         if session.anchor:
             record.anchor = session.anchor

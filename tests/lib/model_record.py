@@ -72,6 +72,7 @@ class Record:
         self.known = False
         self.uidnext = 1
         self.messages = None
+        self.quit_at = None             # of the last QUIT that was recorded
         self.anchor = 0
         self.rows = {}
         self.would = {}
@@ -103,6 +104,7 @@ class Record:
                            for at, uidnext in self.watermarks]
         self.imap_used_at = earlier(self.imap_used_at)
         self.accepted_at = earlier(self.accepted_at)
+        self.quit_at = earlier(self.quit_at)
         self.downloads.age(by)
         self.view_since = None
 

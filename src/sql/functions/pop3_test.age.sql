@@ -3,7 +3,7 @@
 -- go where they belong, else to the default partition.
 -- Calls: nothing. Tables: writes maildrop, message, watermark, would_remove,
 -- intent, login, download, usage, notice, session, session_lost,
--- audit, kept, rolled_up, daily, daily_event.
+-- audit, kept, rolled_up, daily, daily_event, maildrop_change.
 
 CREATE FUNCTION pop3_test.age(p_username text, p_by interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -83,6 +83,9 @@ BEGIN
     PERFORM set_config('pop3.audit_change', 'age', true);
     UPDATE pop3.audit a SET at = a.at - p_by WHERE a.username = p_username;
     PERFORM set_config('pop3.audit_change', '', true);
+    -- times alone are no change that the triggers would tell
+    INSERT INTO pop3.maildrop_change (username) VALUES (p_username);
+    PERFORM pg_notify('pop3_policy', '');
 END
 $$;
 
