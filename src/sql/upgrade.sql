@@ -58,13 +58,15 @@ $$;
 SELECT set_config('pop3.upgrade_locks',
                   'pop3.audit, pop3.chain, pop3.intent, pop3.maildrop, '
                   'pop3.message, pop3.parameter, pop3.policy, '
-                  'pop3.policy_history, pop3.preset, pop3.would_remove', true)
+                  'pop3.policy_history, pop3.preset, pop3.watermark, '
+                  'pop3.would_remove', true)
     AS set_locks \gset
 \elif :before_3
 SELECT set_config('pop3.upgrade_locks',
                   'pop3.audit, pop3.chain, pop3.control, pop3.intent, '
                   'pop3.maildrop, pop3.message, pop3.policy, '
-                  'pop3.policy_history, pop3.preset, pop3.would_remove', true)
+                  'pop3.policy_history, pop3.preset, pop3.watermark, '
+                  'pop3.would_remove', true)
     AS set_locks \gset
 \endif
 

@@ -64,6 +64,9 @@ def reader(db, service):
     "INSERT INTO pop3.message (maildrop_id, uid) VALUES (%(drop)s, 9)",
     "INSERT INTO pop3.would_remove (maildrop_id, uid, reason) "
     "VALUES (%(drop)s, 9, 'dele')",
+    "INSERT INTO pop3.watermark (maildrop_id, at, uidnext) "
+    "VALUES (%(drop)s, now(), 99)",
+    "UPDATE pop3.watermark SET at = now() WHERE maildrop_id = %(drop)s",
     "SELECT pop3.restore(%(user)s)",
     "SELECT pop3.forget_user(%(user)s)",
     "SELECT pop3_test.age(%(user)s, '1 hour')",
@@ -82,6 +85,14 @@ def test_whoever_is_changed_is_named(db, reader, sql):
     # rows without a maildrop are nobody's
     db.rows("DELETE FROM pop3.message; DELETE FROM pop3.would_remove; "
             "UPDATE pop3.maildrop SET tracked = 0")
+
+
+def test_age_of_what_was_never_retrieved(db, service):
+    """Nothing but watermarks tells it."""
+    service.session(messages=3)
+    reader = Reader(db)
+    db.age("1 hour")
+    assert reader.users() == {USER}
 
 
 @pytest.mark.parametrize("sql", [

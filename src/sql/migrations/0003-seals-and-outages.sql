@@ -398,8 +398,8 @@ $$;
 COMMENT ON FUNCTION pop3.tell_change() IS
     'Trigger: names users whose maildrops'' state changes in pop3.maildrop_change';
 
--- What pop3.maildrop_state() reads, but for watermarks: these change with what
--- they belong to, or are too old to matter.
+-- What pop3.maildrop_state() reads. Watermarks are deleted with their maildrop, or
+-- when they are too old to matter.
 CREATE TRIGGER inserted AFTER INSERT ON pop3.maildrop
     REFERENCING NEW TABLE AS after_it
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
@@ -443,4 +443,12 @@ CREATE TRIGGER deleted AFTER DELETE ON pop3.would_remove
     REFERENCING OLD TABLE AS before_it
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
 CREATE TRIGGER truncated AFTER TRUNCATE ON pop3.would_remove
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
+CREATE TRIGGER inserted AFTER INSERT ON pop3.watermark
+    REFERENCING NEW TABLE AS after_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
+CREATE TRIGGER updated AFTER UPDATE ON pop3.watermark
+    REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
+CREATE TRIGGER truncated AFTER TRUNCATE ON pop3.watermark
     FOR EACH STATEMENT EXECUTE FUNCTION pop3.tell_change();
