@@ -4,6 +4,7 @@ is removed without a durable intent, and no listing is shorter than it should
 be. What cannot be answered is answered by -ERR [SYS/TEMP]."""
 
 import contextlib
+import itertools
 import os
 import poplib
 import signal
@@ -23,6 +24,8 @@ at_each_point = pytest.mark.parametrize("point", POINTS)
 
 BEFORE = [1, 2, 3, 4]
 AFTER = [2, 4]
+
+strangers = itertools.count(1)
 
 
 class Story:
@@ -74,6 +77,8 @@ class Story:
     def check(self, answer):
         """After the accident is over."""
         listing = self.drop.view_when_accepted()
+        # a known user's login does not show that the database is there
+        self.drop.settle_when_accepted()
         self.drop.wait_idle()
         stored = [uid for uid in self.drop.uids() if uid != 5]
         if answer.startswith("+OK"):
@@ -404,11 +409,24 @@ def test_database_killed(pg_story, point):
         ("postponed", 1, "dele"), ("postponed", 3, "retrieved")]
 
 
+def wait_accepted(host):
+    """Until users that the service does not know are let in: it has found the
+    database."""
+    def attempt():
+        try:
+            host.pop3("stranger%d@example.org" % next(strangers)).quit()
+        except poplib.error_proto:
+            return False
+        return True
+    wait_until(attempt, what="a login that is accepted")
+
+
 @at_each_point
 def test_database_restarted(pg_story, point):
     """It is there again at QUIT; the service connects by itself."""
     pop = pg_story.begin(point)
     pg_story.host.pg.restart("immediate")
+    wait_accepted(pg_story.host)
     answer = pg_story.go_on(pop, point)
     pg_story.check(answer)
     pg_story.drop.session(retr=[2])
@@ -467,8 +485,8 @@ def test_records_arrive_once(pg_story):
     host.pg.start()
     for number, other in enumerate(users):
         host.wait_sessions(other.user, 1)
-        assert other.view() == [1, 2]
-        other.settle()
+        assert other.view_when_accepted() == [1, 2]
+        other.settle_when_accepted()
         assert [row["ended_by"] for row in host.sessions(other.user)] == [
             "quit" if number % 2 == 0 else "drop"]
         assert other.retrieved() == ([1] if number % 2 == 0 else [])
@@ -485,7 +503,7 @@ def test_records_survive_two_outages(pg_story):
     host.pg.stop("immediate")
     host.pg.start()
     host.wait_sessions(drop.user, pg_story.sessions + 1)
-    drop.settle()
+    drop.settle_when_accepted()
     assert len(host.sessions(drop.user)) == pg_story.sessions + 1
     assert drop.retrieved() == [1, 2]
     assert drop.state()[2]["retrieved_count"] == 1
