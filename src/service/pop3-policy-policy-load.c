@@ -257,6 +257,8 @@ pop3_policy_loader_generation_callback(struct pop3_policy_db_result *result,
 		pop3_policy_loader_done(loader);
 		return;
 	}
+	/* logins ask until it is loaded */
+	cache->right = FALSE;
 	i_free(loader->new_source);
 	loader->new_source = i_strdup(source);
 	pop3_policy_loader_ask_changes(loader,
