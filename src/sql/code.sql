@@ -63,6 +63,7 @@
 \ir functions/pop3.breaker_allows.sql
 \ir functions/pop3.record_intent.sql
 \ir functions/pop3.unhide.sql
+\ir functions/pop3.removed_meanwhile.sql
 \ir functions/pop3.record_postponed.sql
 \ir functions/pop3.record_outcome.sql
 \ir functions/pop3.record_abandon.sql

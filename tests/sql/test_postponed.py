@@ -143,8 +143,38 @@ def test_postponed_beside_a_rule(db, service):
     service.postpone({1: RETRIEVED})
     assert service.outcome(session) == "ok"
     assert state(service) == ([1], [1], {1: "retrieved"})
-    service.remove([1], "hide")
+    service.remove([1], "hide", "retrieved")
     assert state(service) == ([1], [], {})
+
+
+@pytest.mark.parametrize("reason, decided", [
+    ("dele", True), ("mass-delete", True), ("retrieved", False)])
+def test_hidden_by_a_session_that_did_not_know(db, service, reason, decided):
+    """Its login was before the postponement, its intent came after: what
+    another rule hides is removed all the same."""
+    service.postpone({1: DELE})
+    service.remove([1], "hide", reason)
+    assert state(service)[1:] == (([], {}) if decided else
+                                  ([1], {1: "dele"}))
+
+
+@pytest.mark.parametrize("action", ["expunge", "move"])
+def test_removed_meanwhile(db, service, action):
+    """No state is made for a message that another session has removed, whether
+    it is hidden or postponed; another message with its UID has state."""
+    service.session()
+    _, hides = service.intent({1: ("hide", "retrieved"),
+                               2: ("hide", "retrieved")})
+    service.remove([1, 3], action)
+    assert service.outcome(hides) == "ok"
+    service.postpone({1: DELE, 3: DELE, 4: DELE})
+    assert list(rows(db)) == [2, 4]
+    assert service.state()[0].tracked == 2
+    # long ago
+    db.rows("UPDATE pop3.intent SET closed_at = now() - interval '1 hour'")
+    service.remove([1], "hide")
+    service.postpone({3: DELE})
+    assert list(rows(db)) == [1, 2, 3, 4]
 
 
 def test_marked_later(db, service):

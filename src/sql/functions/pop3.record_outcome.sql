@@ -1,7 +1,8 @@
 -- Record what became of a session's own intent (p_result committed or failed):
 -- one audit row, of event committed or released, and the messages' state:
--- expunge and move drop it, hide makes it, flag leaves it alone; all of them
--- decide what was postponed. A failure of what was postponed takes it back: event
+-- expunge and move drop it, hide makes it (but where another session removed the
+-- message meanwhile), flag leaves it alone; all of them decide what was postponed,
+-- hide what was so for the same reason. A failure of what was postponed takes it back: event
 -- released. What is hidden
 -- already stays so since then, by the later rule; but what mass-delete hid, or
 -- hides now, is held by it from that time on.
@@ -14,7 +15,7 @@
 --   fenced   it was given up meanwhile, or closed otherwise: event
 --            committed-late, as above; else late, and no state changes
 --   unknown  there is no such intent: event late
--- Calls: unhide, event_time. Tables: writes audit, intent, message, would_remove,
+-- Calls: removed_meanwhile, unhide, event_time. Tables: writes audit, intent, message, would_remove,
 -- maildrop.
 
 CREATE FUNCTION pop3.record_outcome(
@@ -31,6 +32,7 @@ DECLARE
     v_gone bigint := 0;
     v_new bigint := 0;
     v_other int8multirange;
+    v_removed bigint[];
 BEGIN
     IF p_result IS NULL OR p_result NOT IN ('committed', 'failed') THEN
         RAISE EXCEPTION 'outcome "%" is neither committed nor failed',
@@ -117,6 +119,8 @@ BEGIN
                    JOIN pop3.message s
                    ON s.maildrop_id = i.maildrop_id AND s.uid = a.uid
              WHERE a.action = 'hide' AND s.message_guid <> a.guid;
+            v_removed := pop3.removed_meanwhile(
+                i.username, i.maildrop_id, i.created_at, i.uid, i.guid);
             WITH hide AS (
                 INSERT INTO pop3.message AS s
                        (maildrop_id, uid, message_guid, size, hidden_at,
@@ -126,6 +130,7 @@ BEGIN
                   FROM unnest(i.uid, i.guid, i.size, i.action, i.reason)
                        a (uid, guid, size, action, reason)
                  WHERE a.action = 'hide'
+                   AND (a.uid = ANY (v_removed)) IS NOT TRUE
                  ORDER BY a.uid
                 ON CONFLICT (maildrop_id, uid) DO UPDATE
                    SET message_guid = excluded.message_guid,
@@ -145,17 +150,23 @@ BEGIN
                            CASE WHEN s.message_guid <> excluded.message_guid
                                 THEN 0 ELSE s.retrieved_count END,
                        restored_at = NULL,
-                       -- what was postponed since the intent, that did not
-                       -- decide
+                       -- Decided is what this hides for the reason that it
+                       -- was postponed for. Of another one it is a session
+                       -- that did not know of it, or that another rule hides
+                       -- for; nor does it know what was postponed since the
+                       -- intent.
                        postponed =
                            CASE WHEN s.message_guid = excluded.message_guid
-                                     AND s.postponed IS NOT NULL AND EXISTS (
+                                     AND s.postponed IS NOT NULL AND (
+                                    excluded.reason NOT IN (s.postponed,
+                                                            'mass-delete')
+                                    OR EXISTS (
                                     SELECT FROM pop3.intent o
                                      WHERE o.username = i.username
                                        AND o.maildrop_id = i.maildrop_id
                                        AND o.result = 'postponed'
                                        AND o.closed_at >= i.created_at
-                                       AND s.uid = ANY (o.uid))
+                                       AND s.uid = ANY (o.uid)))
                                 THEN s.postponed END,
                        reason =
                            CASE WHEN s.message_guid = excluded.message_guid

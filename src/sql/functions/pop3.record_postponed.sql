@@ -3,9 +3,10 @@
 -- then. An audit row for each, of event postponed (uses as many sequence
 -- numbers); the action is hide, or flag where the client's DELE only marks. What
 -- was only to be hidden, and what mass-delete hides, is hidden for good.
+-- Messages that other sessions removed meanwhile get no state.
 -- The same postponement sent again gives rows of event repeat, and no changes.
--- Calls: maildrop_find, deciding_scopes, event_time, forgotten_name. Tables: writes
--- audit, intent, message, maildrop.
+-- Calls: maildrop_find, deciding_scopes, removed_meanwhile, event_time,
+-- forgotten_name. Tables: writes audit, intent, message, maildrop.
 
 CREATE FUNCTION pop3.record_postponed(
     p_chain_id uuid, p_first_seq bigint, p_session_id uuid, p_intent_no int,
@@ -25,6 +26,7 @@ DECLARE
     v_scopes jsonb;
     v_new bigint;
     v_other int8multirange;
+    v_removed bigint[];
     v_forgotten text := pop3.forgotten_name(p_username);
 BEGIN
     IF (cardinality(p_uid) = ALL (ARRAY[
@@ -96,6 +98,8 @@ BEGIN
            JOIN pop3.message s
            ON s.maildrop_id = v_maildrop AND s.uid = a.uid
      WHERE s.message_guid <> a.guid;
+    v_removed := pop3.removed_meanwhile(p_username, v_maildrop,
+                                        pop3.event_time(), p_uid, p_guid);
     WITH hide AS (
         INSERT INTO pop3.message AS s
                (maildrop_id, uid, message_guid, size, hidden_at, reason,
@@ -106,6 +110,7 @@ BEGIN
           FROM unnest(p_uid, p_guid, p_size, p_action, p_reason)
                a (uid, guid, size, action, reason)
          WHERE a.action <> 'flag'
+           AND (a.uid = ANY (v_removed)) IS NOT TRUE
          ORDER BY a.uid
         ON CONFLICT (maildrop_id, uid) DO UPDATE
            SET message_guid = excluded.message_guid,
