@@ -18,6 +18,9 @@
 #define POP3_POLICY_CLIENT_MAX_OUTPUT POP3_POLICY_MAX_MESSAGE
 /* Requests without answer: a mail process has one or two. */
 #define POP3_POLICY_CLIENT_MAX_REQUESTS 1000
+/* Most requests are shorter. What a client is read into it keeps for life, and a
+   stream that may be larger takes 8 kB at once. */
+#define POP3_POLICY_CLIENT_INPUT_SIZE 2048
 /* How often each is read from in turn. */
 #define POP3_POLICY_CLIENT_MAX_READS 1000
 
@@ -98,6 +101,17 @@ static bool pop3_policy_client_input_line(struct pop3_policy_client *client,
 	return TRUE;
 }
 
+static ssize_t pop3_policy_client_fill(struct pop3_policy_client *client)
+{
+	ssize_t ret = i_stream_read(client->input);
+
+	if (ret != -2 && ret < POP3_POLICY_CLIENT_INPUT_SIZE)
+		return ret;
+	/* it says a lot */
+	i_stream_set_max_buffer_size(client->input, POP3_POLICY_MAX_LINE);
+	return ret > 0 ? ret : i_stream_read(client->input);
+}
+
 /* Read once. Returns TRUE if there may be more. */
 static bool pop3_policy_client_read(struct pop3_policy_client *client)
 {
@@ -106,8 +120,9 @@ static bool pop3_policy_client_read(struct pop3_policy_client *client)
 	ssize_t ret;
 	bool open = TRUE;
 
-	ret = i_stream_read(client->input);
-	o_stream_cork(client->output);
+	/* not corked: nearly always there is one reply at most, and corking
+	   takes a buffer of 8 kB, for life */
+	ret = pop3_policy_client_fill(client);
 	for (;;) {
 		start = client->input->v_offset;
 		line = i_stream_next_line(client->input);
@@ -120,7 +135,6 @@ static bool pop3_policy_client_read(struct pop3_policy_client *client)
 		if (!open)
 			return FALSE;
 	}
-	o_stream_uncork(client->output);
 	if (client->output->closed) {
 		pop3_policy_client_destroy(client);
 	} else if (ret == -2) {
@@ -175,7 +189,7 @@ void pop3_policy_client_create(struct pop3_policy_service *service, int fd,
 			admin ? "admin" : "client", (long)cred.pid,
 			(long)cred.uid));
 	}
-	client->input = i_stream_create_fd(fd, POP3_POLICY_MAX_LINE);
+	client->input = i_stream_create_fd(fd, POP3_POLICY_CLIENT_INPUT_SIZE);
 	client->output = o_stream_create_fd(fd, POP3_POLICY_CLIENT_MAX_OUTPUT);
 	o_stream_set_no_error_handling(client->output, TRUE);
 	o_stream_set_flush_callback(client->output, pop3_policy_client_output,
