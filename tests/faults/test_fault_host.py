@@ -15,6 +15,7 @@ import pytest
 from dovecot import wait_until
 from fault_host import FaultHost, FaultyPostgres
 from fault_proxy import FaultProxy
+from fault_series import HOSTS, SHARED, host_of
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_disk_full():
     try:
         host.start()
         for name in ("policy", "mail"):
-            host.fill(name)
+            assert host.fill(name)
             with pytest.raises(OSError) as raised, \
                     open(host.path(name, "more"), "wb", 0) as file:
                 file.write(bytes(8192))
@@ -151,3 +152,37 @@ def test_disk_full():
     finally:
         host.cleanup()
     assert not os.path.exists(host.directory)
+
+
+def test_hosts_of_runs():
+    """In each block of runs one kind of host answers from memory, and in three
+    blocks each does once; whoever makes a run again has the same."""
+    for seed in ("1939", "7"):
+        found = {host_of(seed, number) for number in range(3 * SHARED)}
+        assert len(found) == 3 * len(HOSTS)
+        for chosen in (0, 1):
+            assert {kind[chosen] for kind in found if kind[2]} == {0, 1, 2}
+        assert sum(kind[2] for kind in found) == 3
+    assert len({tuple(host_of(str(seed), number)[2] for number in range(3))
+                for seed in range(20)}) == 3
+
+
+def test_logins_from_memory():
+    """They ask nobody, and are counted."""
+    host = FaultHost(from_memory=True)
+    user = "jane@example.org"
+    try:
+        host.start()
+        host.pop3(user).quit()
+        host.wait_sessions(user, 1)
+        host.pop3(user).quit()
+        asked = host.proxy.logins
+        assert asked > 0
+        for _ in range(5):
+            host.pop3(user).quit()
+        assert host.proxy.logins < asked + 5
+        wait_until(lambda: host.value(
+            "SELECT sum(polls) FROM pop3.session WHERE username = %s "
+            "AND ended_by = 'poll'", (user,)) == 6, what="the polls")
+    finally:
+        host.cleanup()

@@ -11,9 +11,11 @@ import invariant_chains
 import invariant_intents
 import invariant_kept
 import invariant_listings
+import invariant_polls
 import invariant_records
 import invariant_repairs
 import invariant_seals
+import invariant_uids
 from fault_story import Drop, Found, Message, Session
 from maildrop import guid128
 
@@ -245,6 +247,16 @@ def test_deleted_by_a_session_without_quit(story):
     assert {"kept", "answers", "listings"} == set(story.violations())
 
 
+def test_update_whose_answer_is_unclear(story):
+    """Dovecot said -ERR, and the removal was made."""
+    story.a.answer = "-ERR [SYS/TEMP] Internal error occurred."
+    story.found.sessions[0]["ended_by"] = "update-failed"
+    story.found.state[1]["retrieved_count"] = 0
+    assert {"kept", "answers", "listings"} == set(story.violations())
+    story.a.unclear = True
+    assert story.violations() == {}
+
+
 # --- listings ---
 
 def test_listing_is_short(story):
@@ -448,3 +460,127 @@ def test_seals():
     (75, "cannot connect\n")])
 def test_seals_with_faults(status, output):
     assert invariant_seals.violations(status, output)
+
+
+# --- polls ---
+
+@pytest.fixture
+def polls(story):
+    """Session C did nothing, and D asked for a message and forgot it."""
+    for number, name in enumerate(("C", "D"), 3):
+        begun = 10.0 * number
+        story.drop.sessions.append(Session(
+            name, begun, True, None, [1, 3, 4], begun + 1, set(), set(),
+            begun + 2, "+OK Logging out.", begun + 3))
+    story.drop.sessions[-1].sent = 1
+    story.found.sessions.append(recorded("D"))
+    story.found.polls = 1
+    return story
+
+
+def poll_violations(story, *lost):
+    return invariant_polls.violations(story.drop, story.found, *lost)
+
+
+def test_poll_is_counted(polls):
+    assert polls.violations() == {} and not poll_violations(polls)
+    # where polls are recorded there must be a row
+    polls.found.polls = None
+    assert set(polls.violations()) == {"records"}
+    assert not poll_violations(polls)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_poll_is_counted_once(polls, count):
+    polls.found.polls = count
+    assert poll_violations(polls)
+
+
+def test_poll_is_recorded_and_counted(polls):
+    polls.found.sessions.append(recorded("C"))
+    assert polls.violations() == {} and poll_violations(polls)
+
+
+def test_session_that_did_something_is_no_poll(polls):
+    polls.found.sessions.pop()
+    assert set(polls.violations()) == {"records"} and not poll_violations(polls)
+    polls.found.polls = 2
+    assert poll_violations(polls)
+
+
+def test_poll_whose_end_is_not_known(polls):
+    polls.drop.sessions[-2].answer = ""
+    assert not poll_violations(polls)
+    polls.found.polls = 0
+    assert not poll_violations(polls)
+    polls.drop.sessions[-2].quit_sent = None
+    polls.found.polls = 1
+    assert poll_violations(polls)
+
+
+def test_polls_that_were_lost(polls):
+    polls.found.polls = 0
+    assert not poll_violations(polls, 32.0, 35.0)
+    assert poll_violations(polls, 34.0, 35.0)
+    assert poll_violations(polls, 10.0, 29.0)
+
+
+# --- UIDs ---
+
+@pytest.fixture
+def renumbered(story):
+    """The maildir forgot UID 3, and the file is UID 5 now."""
+    story.drop.renumbered = {3: (5, guid(3))}
+    story.found.mailbox[5] = story.found.mailbox.pop(3)
+    story.uidlist = {guid(1): 1, guid(4): 4, guid(3): 5}
+    return story
+
+
+def uid_violations(story, highest=4):
+    return invariant_uids.violations(
+        story.drop, story.found.mailbox, story.uidlist, highest)
+
+
+def test_uid_that_was_forgotten(renumbered):
+    assert not uid_violations(renumbered)
+
+
+def test_uid_that_is_another_elsewhere(renumbered):
+    renumbered.uidlist = None
+    assert uid_violations(renumbered) == ["UID 3 is UID 5 now"]
+
+
+def test_uid_that_is_there_twice(renumbered):
+    renumbered.found.mailbox[3] = guid(3)
+    assert uid_violations(renumbered)
+
+
+@pytest.mark.parametrize("uid", [None, 3, 6])
+def test_uid_that_is_another_in_the_uidlist(renumbered, uid):
+    renumbered.uidlist[guid(3)] = uid
+    assert uid_violations(renumbered)
+
+
+def test_uid_that_was_given_before(renumbered):
+    assert uid_violations(renumbered, highest=5)
+
+
+def test_uid_that_nobody_saw(story):
+    """UID 5 was delivered in time, and the file is UID 6 at the end."""
+    late = Message("<5>", 14.0, 15.0, 6, guid(6))
+    story.drop.messages.append(late)
+    story.found.mailbox[6] = guid(6)
+    story.listing.append(6)
+    assert set(story.violations()) == {"listings"}
+
+    def marked(since=14.0, uidlist=None):
+        invariant_uids.find_unseen(
+            story.drop, story.found, uidlist or {guid(6): 6}, 4, since)
+        return late.had_another
+    assert not marked(uidlist={guid(6): 5}) and not marked(since=16.0)
+    assert marked()
+    assert story.violations() == {}
+    # somebody had UID 5
+    late.had_another = False
+    story.found.audit.append(row("gone", uid=5))
+    assert not marked()

@@ -4,6 +4,7 @@ removals by IMAP and doveadm. Each does what it has planned, as far as the serve
 goes along, and notes what it saw (fault_story.py)."""
 
 import contextlib
+import random
 import smtplib
 import socket
 import threading
@@ -148,9 +149,17 @@ class Pop3Plan:
             if answer.startswith("+OK"):
                 session.deleted.add(uid)
         elif answer.startswith("+OK"):
+            session.sent += 1
             while line() != ".":
                 pass
             session.fetched.add(uid)
+
+
+def poll_plan(name):
+    """A session that looks whether there is something, and does nothing."""
+    plan = Pop3Plan(name, random.Random(0))
+    plan.delay, plan.steps, plan.end = 0, [], "QUIT"
+    return plan
 
 
 class Deliveries:

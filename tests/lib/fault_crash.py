@@ -24,6 +24,7 @@ class HostCrashed(Fault):
     def begin(self):
         self.lost_at = time.monotonic()
         self.host.crash(self.share, self.zeros)
+        self.kills["host"] += 1
         time.sleep(self.time)
         self.host.start()
         return True

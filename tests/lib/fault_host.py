@@ -22,6 +22,10 @@ SESSION_TIMEOUT = 1.5
 QUERY_TIMEOUT = 1.0
 STATE_SIZE = "16m"
 MAIL_SIZE = "48m"
+# Each session is a row, so that no login is answered from memory; or both is as
+# the service has it without being told.
+POLLS_RECORDED = {"record_polls": "yes"}
+POLLS_FROM_MEMORY = {"record_polls": "no", "login_cache": "yes"}
 
 
 def clock_library(directory):
@@ -86,10 +90,11 @@ service pop3-policy {
 
 class FaultHost(PrivateHost):
     """full_disks: have the mail and the service's state on file systems of
-    their own."""
+    their own. from_memory: logins may be answered from memory, and polls are
+    counted; else each session asks, and is a row."""
 
-    def __init__(self, full_disks=True, service_settings=None,
-                 plugin_settings=None, **options):
+    def __init__(self, full_disks=True, from_memory=False,
+                 service_settings=None, plugin_settings=None, **options):
         super().__init__(
             settings={"login_trusted_networks": "127.0.0.0/8"},
             plugin_settings={
@@ -97,9 +102,10 @@ class FaultHost(PrivateHost):
                 **(plugin_settings or {})},
             service_settings={
                 "batch_interval": "20ms", "poll_interval": "1s",
-                "record_polls": "yes",
+                **(POLLS_FROM_MEMORY if from_memory else POLLS_RECORDED),
                 "query_timeout": "%dms" % (QUERY_TIMEOUT * 1000),
                 **(service_settings or {})}, **options)
+        self.from_memory = from_memory
         self._mounts = [] if not full_disks else [
             (self.path("policy"), STATE_SIZE), (self.path("mail"), MAIL_SIZE)]
         self._mounted = []
@@ -178,7 +184,8 @@ class FaultHost(PrivateHost):
     # --- file systems ---
 
     def fill(self, name):
-        """Leave no room where "policy" or "mail" is."""
+        """Leave no room where "policy" or "mail" is. Returns whether there is
+        none."""
         path = self.path(name, "filler")
         if self.path(name) not in self._mounted:
             raise Failure("%s has no file system of its own" % name)
@@ -187,7 +194,27 @@ class FaultHost(PrivateHost):
                 with contextlib.suppress(OSError):
                     while True:
                         file.write(bytes(size))
+        return os.statvfs(self.path(name)).f_bavail == 0
 
     def make_room(self, name):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(name, "filler"))
+
+    def uidlist(self, user):
+        """{GUID: UID} as a maildir's dovecot-uidlist says, or None without
+        one."""
+        found = {}
+        try:
+            with open(self.path("mail", user, "Maildir",
+                                "dovecot-uidlist")) as file:
+                next(file)
+                for line in file:
+                    fields, name = line.rstrip("\n").split(" :", 1)
+                    uid, *extra = fields.split(" ")
+                    guids = [field[1:] for field in extra
+                             if field.startswith("G")]
+                    found[guids[0] if guids else name.split(":", 1)[0]] = \
+                        int(uid)
+        except FileNotFoundError:
+            return None
+        return found

@@ -15,6 +15,17 @@ from dovecot import Failure, wait_until
 from fault_base import LONG, SHORT, Fault
 from fault_crash import HostCrashed, HostCrashedInOutage
 
+
+def cpu_seconds(pid):
+    """Of a process, 0 if it is gone."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class _Kill(Fault):
     """kill -9 of processes of a name."""
 
@@ -31,9 +42,7 @@ class _Kill(Fault):
         if not self.every:
             pids = [pids[int(self.pick * len(pids))]]
         for pid in pids:
-            self._expect(pid, self.name)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            self._kill_child(pid, self.name)
         return True
 
 
@@ -120,8 +129,7 @@ class BackendKilled(_Database):
         if not pids:
             return False
         self.pid = self.rng.choice(pids)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        self._kill_process(self.pid, "postgres")
         return True
 
     def end(self):
@@ -147,6 +155,7 @@ class PostgresKilled(_Database):
 
     def begin(self):
         self.host.pg.kill()
+        self.kills["postmaster"] += 1
         time.sleep(self.time)
         self.host.pg.start()
         return True
@@ -265,10 +274,7 @@ class RequestsLate(_Proxy):
         self.host.proxy.slow_requests(self.time)
         time.sleep(0.1)
         if self.kill:
-            for pid in self.host.service_pids():
-                self._expect(pid, "pop3-policy")
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self._kill_service()
         time.sleep(self.time)
         return True
 
@@ -286,10 +292,14 @@ class _DiskFull(Fault):
         self.time = self.rng.choice(SHORT)
 
     def begin(self):
-        self.host.fill(self.name)
+        full = self.host.fill(self.name)
+        self.act()
         time.sleep(self.time)
         self.host.make_room(self.name)
-        return True
+        return full
+
+    def act(self):
+        """What else happens, now that there is no room."""
 
     def end(self):
         self.host.make_room(self.name)
@@ -300,7 +310,50 @@ class StateDiskFull(_DiskFull):
 
 
 class MailDiskFull(_DiskFull):
+    """Dovecot's library may find no end then (mail_index_sync_begin(), where an
+    index is in memory only and something is expunged). Whoever does is killed, and
+    his lock removed: it would take minutes until others lose their patience with
+    that. What Dovecot answers to a QUIT is not always what it did."""
+
     name = "mail"
+    # seconds of CPU time, which no session takes
+    SPINNING = 3
+    _watch = None
+    # Dovecot may not be able to write down which UIDs its files have
+    loses_uidlist = breaks_updates = True
+
+    def begin(self):
+        self._ending = threading.Event()
+        self._watch = threading.Thread(target=self._kill_spinning,
+                                       daemon=True)
+        self._watch.start()
+        return super().begin()
+
+    def end(self):
+        super().end()
+        if self._watch is not None:
+            self._ending.set()
+            self._watch.join()
+
+    def _kill_spinning(self):
+        names = ("pop3", "lmtp", "imap")
+        before = {pid: cpu_seconds(pid) for pid in self.host.pids(*names)}
+        while not self._ending.wait(0.5):
+            for pid, name in self.host.pids(*names).items():
+                if cpu_seconds(pid) - before.get(pid, 0) > self.SPINNING:
+                    self._kill_child(pid, name)
+                    self._remove_locks(pid)
+
+    def _remove_locks(self, pid):
+        """The dotlocks of a process that was killed."""
+        for path in glob.glob(self.host.path(
+                "mail", self.users + "*", "**", "dovecot-uidlist.lock"),
+                recursive=True):
+            with contextlib.suppress(OSError):
+                with open(path) as file:
+                    owner = file.read().split(":")[0]
+                if owner == str(pid):
+                    os.unlink(path)
 
 
 class ServiceKilledOnFullDisk(StateDiskFull):
@@ -308,15 +361,8 @@ class ServiceKilledOnFullDisk(StateDiskFull):
 
     takes_records = True
 
-    def begin(self):
-        self.host.fill(self.name)
-        for pid in self.host.service_pids():
-            self._expect(pid, "pop3-policy")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(self.time)
-        self.host.make_room(self.name)
-        return True
+    def act(self):
+        self._kill_service()
 
 
 class CommitHeld(Fault):
@@ -365,19 +411,16 @@ class _KillInCommit(CommitHeld):
 
 class KilledInCommit(_KillInCommit):
     def kill(self, pid):
-        self._expect(pid, "(?:pop3|lmtp)")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        name = self.host.pids("pop3", "lmtp").get(pid)
+        if name is not None:
+            self._kill_child(pid, name)
 
 
 class ServiceKilledInCommit(_KillInCommit):
     takes_records = True
 
     def kill(self, _pid):
-        for pid in self.host.service_pids():
-            self._expect(pid, "pop3-policy")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._kill_service()
 
 
 class ConnectionsCutInCommit(_KillInCommit):
@@ -421,12 +464,6 @@ class ServiceAndDatabaseKilled(PostgresKilled):
         killer.join()
         return True
 
-    def _kill_service(self):
-        for pid in self.host.service_pids():
-            self._expect(pid, "pop3-policy")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
 
 class NoFault(Fault):
     """What the checks say of a run without any."""
@@ -444,7 +481,7 @@ KINDS = {
     ConnectionsRefused: 3, CutInReply: 4, CutBeforeReply: 3, CutAfterReply: 3,
     CutInRequest: 4, DatabaseSlow: 2, RequestsLate: 2,
     ServiceKilledRequestsLate: 2, KilledInCommit: 4,
-    ServiceKilledInCommit: 2, ConnectionsCutInCommit: 2, CommitHeld: 2, StateDiskFull: 1, MailDiskFull: 2,
-    ServiceKilledOnFullDisk: 1, ClockJumped: 3, ServiceAndDatabaseKilled: 2,
+    ServiceKilledInCommit: 2, ConnectionsCutInCommit: 2, CommitHeld: 2, StateDiskFull: 1,
+    MailDiskFull: 2, ServiceKilledOnFullDisk: 1, ClockJumped: 3, ServiceAndDatabaseKilled: 2,
     NoFault: 1, HostCrashed: 2, HostCrashedInOutage: 4,
 }

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 
-from fault_client import Deliveries, Moments, Pop3Plan
+from fault_client import Deliveries, Moments, Pop3Plan, poll_plan
 from fault_host import FaultHost
 from fault_kinds import NoFault
 from fault_run import Run
@@ -50,6 +50,8 @@ class Load:
             plan.delay = 0
             plan.steps = [(verb, pick, 0) for verb, pick, _ in plan.steps
                           if pick != "all"]
+            if self.host.from_memory and self.rng.random() < 0.5:
+                plan = poll_plan(plan.session.name)
             drop.sessions.append(plan.session)
             return plan, drop, self._begun + self._number / self.rate
 
@@ -70,10 +72,11 @@ class Load:
 
 
 class Outage(Run):
-    """way: one of WAYS. Times are seconds, rate sessions a second."""
+    """way: one of WAYS. Times are seconds, rate sessions a second. from_memory:
+    as FaultHost has it; half of the sessions are polls then."""
 
     def __init__(self, way, seed="outage", seconds=60, before=5, after=5,
-                 rate=100, users=100, messages=10):
+                 rate=100, users=100, messages=10, from_memory=False):
         self.way = way
         self.seconds, self.before, self.after = seconds, before, after
         self.rate, self.users, self.messages = rate, users, messages
@@ -81,7 +84,8 @@ class Outage(Run):
         # during the outage, and around it
         self.phases = collections.defaultdict(collections.Counter)
         self.real_rate = 0
-        host = FaultHost(full_disks=False, pop3_service_count=100)
+        host = FaultHost(full_disks=False, from_memory=from_memory,
+                         pop3_service_count=100)
         super().__init__(host, seed, NoFault)
 
     def run(self):
@@ -183,6 +187,7 @@ LOSSES = {
     "sessions not recorded": "is not recorded",
     "sessions recorded twice": "times: [",
     "removed messages without an audit row": "no intent says why",
+    "polls lost or counted twice": "polls were made",
     "retrievals lost or counted twice": "and is recorded",
     "chains with numbers that are missing": "are missing",
     "chains with numbers that are there twice": "are twice",

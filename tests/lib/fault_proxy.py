@@ -24,6 +24,8 @@ import threading
 import time
 
 NAME = ".s.PGSQL.5432"
+# what a login asks, as it stands in a request (Bind)
+LOGIN = b"\0maildrop_state\0"
 TICK = 0.05
 
 
@@ -50,6 +52,8 @@ class FaultProxy:
         self.target_directory = target_directory
         # connections that were cut by cut_at()
         self.cuts = 0
+        # logins that were asked about
+        self.logins = 0
         self._lock = threading.Lock()
         self._pairs = {}
         self._delay = 0.0
@@ -184,6 +188,8 @@ class FaultProxy:
             if not data:
                 self._ended(pair, kind)
                 return
+            if kind == "request":
+                self.logins += data.count(LOGIN)
             data, ends = self._spoilt(kind, data)
             if pair.delays[kind] > 0 or late:
                 late.append((time.monotonic() + pair.delays[kind], data))

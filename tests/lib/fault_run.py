@@ -14,13 +14,16 @@ import invariant_chains
 import invariant_intents
 import invariant_kept
 import invariant_listings
+import invariant_polls
 import invariant_records
 import invariant_repairs
 import invariant_seals
+import invariant_uids
 from dovecot import wait_until
-from fault_client import Deliveries, Moments, Pop3Plan, Removal
+from fault_client import (
+    Deliveries, Moments, Pop3Plan, Removal, poll_plan)
 from fault_kinds import KINDS, ClockJumped, CommitHeld
-from fault_story import Drop, Found
+from fault_story import Drop, Found, Message
 
 DAY = 86400
 # what administrators set, and how often
@@ -39,6 +42,13 @@ HEALING = 60
 ON_ITS_WAY = 0.3
 # for how long an outcome may take to be written when all is well
 OUTCOMES = 0.5
+# for how long polls may be counted before that is written (poll_interval), and
+# for how long we wait for it
+COUNTED = 3.5
+WRITTEN = 10
+
+# what Dovecot says where a commit was not made as a whole
+UNCLEAR = ["Internal error occurred", "Message was expunged"]
 
 FOUND = {
     "audit": "SELECT * FROM pop3.audit WHERE username = ANY(%s) "
@@ -54,6 +64,9 @@ FOUND = {
     "tracked": "SELECT username, sum(tracked)::int AS tracked "
                "FROM pop3.maildrop WHERE username = ANY(%s) "
                "GROUP BY username",
+    "polls": "SELECT username, sum(polls)::int AS polls FROM pop3.session "
+             "WHERE username = ANY(%s) AND ended_by = 'poll' "
+             "GROUP BY username",
 }
 # what chains have beyond the numbers that were looked at before
 NUMBERS = """
@@ -97,12 +110,14 @@ class Run:
         self._in_commit = issubclass(self.kind, CommitHeld)
         self.moments = self.fault.moments = Moments()
         self.drops = []
-        self._fault_at = 0.0
+        self._fault_at = self._healed_at = 0.0
         self.hit = None                 # did the fault find what it is for
         self.removed = 0                # messages that left mailboxes
+        self.unasked = 0                # logins about which nobody was asked
         self.wrong = []
         self._other = 0
         self._rows = {}
+        self._highest = {}              # UIDs before the fault, by user
 
     # --- the plan ---
 
@@ -135,10 +150,24 @@ class Run:
                                 self.rng)
                 self._run_session(drop, plan)
                 self.host.wait_sessions(user, 1)
+            if self.host.from_memory:
+                # the first of them is what the next ones are told again
+                self._run_polls(drop, self._polls(drop, 2), 0)
 
     def _run_session(self, drop, plan):
         drop.sessions.append(plan.session)
         plan.run(self.host, drop.user, self.moments)
+
+    def _polls(self, drop, count):
+        self._other += count
+        return [poll_plan("%s-poll-%d" % (self.seed, self._other - number))
+                for number in range(count)]
+
+    def _run_polls(self, drop, plans, pause):
+        """Sessions that do nothing, one after the other."""
+        for plan in plans:
+            self._run_session(drop, plan)
+            time.sleep(pause)
 
     def _plan(self):
         """Functions to run at the same time, the fault besides."""
@@ -163,6 +192,10 @@ class Run:
                 jobs.append((Removal(
                     drop, uids, rng.choice(["doveadm", "imap", "imap"]),
                     rng.choice([0, 0.02])).run, self.host, self.moments))
+        if self.host.from_memory:
+            for drop in self.drops:
+                jobs.append((self._run_polls, drop, self._polls(
+                    drop, rng.randint(2, 8)), rng.choice([0, 0.02, 0.1])))
         when = rng.choice(["time", "login", "quit", "quit", "quit"])
         if self.kind.__name__.startswith("Lmtp"):
             when = "delivery"
@@ -192,11 +225,16 @@ class Run:
         for uid, guid, message_id in self.host.fetch(
                 drop.user, "uid guid hdr.message-id"):
             message = by_id.get(message_id)
-            if message is not None:
+            if message is None:
+                continue
+            if message.uid is None:
                 message.uid, message.guid = int(uid), guid
+            elif message.uid != int(uid):
+                drop.renumbered[message.uid] = int(uid), guid
 
     def _heal(self):
         self.fault.end()
+        self._healed_at = time.monotonic()
         wait_until(lambda: not self.host.pids("pop3") or self._idle(),
                    HEALING, "the sessions to end")
         users = [drop.user for drop in self.drops]
@@ -220,9 +258,7 @@ class Run:
         """A session after the run, which repairs. Returns its listing."""
         def attempt():
             self._other += 1
-            plan = Pop3Plan("%s-after-%d" % (self.seed, self._other),
-                            random.Random(0))
-            plan.delay, plan.steps, plan.end = 0, [], "QUIT"
+            plan = poll_plan("%s-after-%d" % (self.seed, self._other))
             self._run_session(drop, plan)
             return plan.session.updated() and (plan.session.listing,)
         return wait_until(attempt, HEALING, "a login of " + drop.user,
@@ -251,6 +287,7 @@ class Run:
         self._identify(drop)
         mailbox = {int(uid): guid for uid, guid in
                    self.host.fetch(user, "uid guid")}
+        self._find_renumbered(drop, mailbox)
         own = {name: [row for row in rows[name] if row["username"] == user]
                for name in rows}
         # what left meanwhile is known by its intents
@@ -260,19 +297,71 @@ class Run:
             if message is not None and message.uid is None:
                 message.uid = row["uid"]
                 message.guid = row["message_guid"].replace("-", "")
-        return Found(mailbox, own["audit"], own["sessions"],
-                     {row["uid"]: row for row in own["state"]},
-                     len(own["intents"]),
-                     own["tracked"][0]["tracked"] if own["tracked"] else 0)
+        found = Found(mailbox, own["audit"], own["sessions"],
+                      {row["uid"]: row for row in own["state"]},
+                      len(own["intents"]),
+                      own["tracked"][0]["tracked"] if own["tracked"] else 0,
+                      None if not self.host.from_memory else
+                      own["polls"][0]["polls"] if own["polls"] else 0)
+        uidlist = self._uidlist(drop)
+        if uidlist is not None:
+            invariant_uids.find_unseen(drop, found, uidlist,
+                                       self._highest[user], self._fault_at)
+        return found
+
+    def _uidlist(self, drop):
+        """None where no UID may be forgotten."""
+        if not self.fault.loses_uidlist:
+            return None
+        return self.host.uidlist(drop.user)
+
+    def _find_renumbered(self, drop, mailbox):
+        """Messages that Dovecot gave a new UID are others from then on."""
+        if not drop.renumbered:
+            return
+        wrong = invariant_uids.violations(
+            drop, mailbox, self._uidlist(drop), self._highest.get(drop.user))
+        self.wrong += ["%s: %s" % (drop.user, text) for text in wrong]
+        names = {message.uid: message.message_id for message in drop.messages}
+        for old, (new, guid) in drop.renumbered.items():
+            drop.expunged.setdefault(old, self._fault_at)
+            drop.messages.append(Message(names[old], self._fault_at, None,
+                                         new, guid))
+
+    def _lost(self):
+        """From when on what the service was told may be lost."""
+        if not self.fault.takes_records:
+            return float("inf")
+        # what was on its way to a service that was killed
+        return (self.fault.lost_at or self._fault_at) - ON_ITS_WAY
+
+    def _lost_polls(self):
+        """Between which moments polls may be lost."""
+        if not self.fault.takes_records:
+            return None, None
+        return self._lost() - COUNTED, self._healed_at
+
+    def _wait_polls(self, users):
+        """Until those that must be counted are."""
+        def counted():
+            rows = {name: self.host.rows(FOUND[name], (users,))
+                    for name in ("sessions", "polls")}
+            recorded = {row["dovecot_session"] for row in rows["sessions"]}
+            polls = {row["username"]: row["polls"] for row in rows["polls"]}
+            return all(polls.get(drop.user, 0) >= invariant_polls.uncounted(
+                drop, recorded, *self._lost_polls())[1]
+                for drop in self.drops)
+        end = time.monotonic() + WRITTEN
+        while not counted() and time.monotonic() < end:
+            time.sleep(0.1)
 
     def _check(self, listings):
         users = [drop.user for drop in self.drops]
+        if self.host.from_memory:
+            self._wait_polls(users)
         self._rows = {name: self.host.rows(query, (users,))
                       for name, query in FOUND.items()}
-        lost = float("inf")
-        if self.fault.takes_records:
-            # what was on its way to a service that was killed
-            lost = (self.fault.lost_at or self._fault_at) - ON_ITS_WAY
+        lost = self._lost()
         for drop in self.drops:
             found = self._find(drop, self._rows)
             self.removed += len(set(drop.by_uid()) - set(found.mailbox))
@@ -283,7 +372,9 @@ class Run:
                     invariant_repairs.violations(drop, found),
                     invariant_answers.violations(
                         drop, found, listings[drop.user], lost),
-                    invariant_records.violations(drop, found, lost)):
+                    invariant_records.violations(drop, found, lost),
+                    invariant_polls.violations(drop, found,
+                                               *self._lost_polls())):
                 self.wrong += ["%s: %s" % (drop.user, text) for text in texts]
 
     def check_chains(self, checked):
@@ -302,7 +393,10 @@ class Run:
 
     def run(self):
         """Returns the violations."""
+        asked = self.host.proxy.logins
         self._make_drops()
+        self._highest = {drop.user: max(drop.by_uid(), default=0)
+                         for drop in self.drops}
         jobs, fault = self._plan()
         threads = [threading.Thread(target=self._guarded, args=job,
                                     daemon=True) for job in jobs]
@@ -315,13 +409,30 @@ class Run:
             if thread.is_alive():
                 self.wrong.append("a client does not end")
         self._heal()
+        if self.fault.breaks_updates:
+            self._find_unclear()
         self._settle()
         listings = {drop.user: self._last_session(drop)
                     for drop in self.drops}
         self._settle()
         self._check(listings)
         self.wrong += self.host.crashes()
+        self.unasked = max(0, sum(
+            session.accepted for drop in self.drops
+            for session in drop.sessions) - (self.host.proxy.logins - asked))
         return self.wrong
+
+    def _find_unclear(self):
+        """QUITs that Dovecot itself answered, whose commit did not come to its
+        end."""
+        for drop in self.drops:
+            for session in drop.sessions:
+                answer = session.answer or ""
+                if answer.startswith("-ERR") and any(
+                        text in answer for text in UNCLEAR):
+                    session.unclear = True
+                    session.wrong = [text for text in session.wrong
+                                     if text != "QUIT: " + answer]
 
     def _guarded(self, function, *args):
         try:
@@ -332,9 +443,11 @@ class Run:
 
     def describe(self):
         """What was done and recorded, for people."""
-        lines = ["%s, fault %s %s" % (self.seed, self.kind.__name__, {
-            name: value for name, value in vars(self.fault).items()
-            if name not in ("host", "rng")})]
+        lines = ["%s, polls %s, fault %s %s" % (
+            self.seed, "counted" if self.host.from_memory else "recorded",
+            self.kind.__name__, {
+                name: value for name, value in vars(self.fault).items()
+                if name not in ("host", "rng")})]
         lines += ["!!! " + text for text in self.wrong]
         for drop in self.drops:
             lines.append("%s %r" % (drop.user, drop.policy))

@@ -34,6 +34,10 @@ class Session:
     quit_sent: float = None
     answer: str = None
     ended: float = float("inf")
+    # RETRs that were answered, whatever RSET forgot
+    sent: int = 0
+    # Dovecot could not tell whether the UPDATE is made when it answered -ERR
+    unclear: bool = False
     # what a client must never see
     wrong: list = dataclasses.field(default_factory=list)
 
@@ -47,32 +51,41 @@ class Session:
     def may_have_updated(self, until):
         """QUIT may have acted before a moment."""
         return self.quit_sent is not None and self.quit_sent <= until and \
-            not (self.answer or "").startswith("-ERR")
+            (self.unclear or not (self.answer or "").startswith("-ERR"))
+
+    def may_be_poll(self):
+        """It did nothing, and may be counted rather than recorded."""
+        return self.accepted and self.sent == 0 and not self.deleted and \
+            self.may_have_updated(float("inf"))
 
 
 @dataclasses.dataclass
 class Message:
     """uid, guid: None until found. delivered: when LMTP said so, None if it did
-    not say. begun: when its delivery began."""
+    not say. begun: when its delivery began. had_another: it may have had another
+    UID before (invariant_uids.py)."""
 
     message_id: str
     begun: float
     delivered: float = None
     uid: int = None
     guid: str = None
+    had_another: bool = False
 
 
 @dataclasses.dataclass
 class Drop:
     """A user's maildrop. expunged: {UID: when IMAP or doveadm began to take it
-    away}. policy: the user's own values. clock_ahead: the database's clock was
-    seconds ahead."""
+    away}. renumbered: {UID: (other UID, GUID)} of messages that were found under
+    another one later. policy: the user's own values. clock_ahead: the database's
+    clock was seconds ahead."""
 
     user: str
     policy: dict
     messages: list = dataclasses.field(default_factory=list)
     sessions: list = dataclasses.field(default_factory=list)
     expunged: dict = dataclasses.field(default_factory=dict)
+    renumbered: dict = dataclasses.field(default_factory=dict)
     clock_ahead: int = 0
 
     def value(self, name):
@@ -135,7 +148,8 @@ class Drop:
 @dataclasses.dataclass
 class Found:
     """What a user's mailbox and the database held at the end: UIDs with GUIDs,
-    and rows as dicts."""
+    and rows as dicts. polls: how many sessions were counted rather than recorded,
+    None where all are recorded."""
 
     mailbox: dict
     audit: list
@@ -143,3 +157,4 @@ class Found:
     state: dict
     open_intents: int
     tracked: int
+    polls: int = None

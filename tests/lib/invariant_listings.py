@@ -8,7 +8,8 @@ PASSING = ["wait", "Internal error occurred"]
 
 def may_be_missing(drop, message, session):
     """May a session not list a message?"""
-    if message.delivered is None or message.delivered > session.begun:
+    if message.delivered is None or message.delivered > session.begun or \
+       message.had_another:
         return True
     uid, until = message.uid, session.listed
     if drop.expunged.get(uid, until + 1) <= until:

@@ -21,13 +21,18 @@ def main():
     parser.add_argument("--rate", type=float, default=100,
                         help="sessions a second, if the machine can")
     parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--polls", choices=["recorded", "counted"],
+                        default="recorded",
+                        help="logins are answered from memory where polls are "
+                             "counted")
     parser.add_argument("--verbose", action="store_true",
                         help="print every violation")
     options = parser.parse_args()
     failed = False
     for way in [options.way] if options.way else WAYS:
         outage = Outage(way, seconds=options.seconds, rate=options.rate,
-                        users=options.users)
+                        users=options.users,
+                        from_memory=options.polls == "counted")
         wrong = outage.run()
         print("%s: %g seconds, %.0f sessions a second\n%s" % (
             way, options.seconds, outage.real_rate, outage.table()))
