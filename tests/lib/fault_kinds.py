@@ -334,6 +334,8 @@ class MailDiskFull(_DiskFull):
         if self._watch is not None:
             self._ending.set()
             self._watch.join()
+            if self.kills:
+                self._remove_locks()
 
     def _kill_spinning(self):
         names = ("pop3", "lmtp", "imap")
@@ -342,17 +344,20 @@ class MailDiskFull(_DiskFull):
             for pid, name in self.host.pids(*names).items():
                 if cpu_seconds(pid) - before.get(pid, 0) > self.SPINNING:
                     self._kill_child(pid, name)
-                    self._remove_locks(pid)
+                    wait_until(lambda pid=pid: cpu_seconds(pid) == 0,
+                               what="the end of %s" % name)
+                    self._remove_locks()
 
-    def _remove_locks(self, pid):
-        """The dotlocks of a process that was killed."""
+    def _remove_locks(self):
+        """The dotlocks of who is dead, and those that have no owner since there
+        was no room to write that."""
         for path in glob.glob(self.host.path(
                 "mail", self.users + "*", "**", "dovecot-uidlist.lock"),
                 recursive=True):
             with contextlib.suppress(OSError):
                 with open(path) as file:
                     owner = file.read().split(":")[0]
-                if owner == str(pid):
+                if not owner or not os.path.exists("/proc/" + owner):
                     os.unlink(path)
 
 
