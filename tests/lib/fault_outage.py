@@ -11,7 +11,7 @@ import time
 from fault_client import Deliveries, Moments, Pop3Plan, poll_plan
 from fault_host import FaultHost
 from fault_kinds import NoFault
-from fault_run import Run
+from fault_run import COUNTED, Run
 from fault_story import Drop
 from standby import ReplicatedPostgres
 
@@ -84,6 +84,8 @@ class Outage(Run):
         # during the outage, and around it
         self.phases = collections.defaultdict(collections.Counter)
         self.real_rate = 0
+        # when what is written may not be on the standby
+        self._lag = None, None
         host = FaultHost(full_disks=False, from_memory=from_memory,
                          pop3_service_count=100)
         super().__init__(host, seed, NoFault)
@@ -117,8 +119,10 @@ class Outage(Run):
     def _break(self):
         """Returns when it begun and when the database was back."""
         if self.way == "fail-over-lagging":
+            cut_off = time.monotonic()
             self.pair.cut_off()
             time.sleep(LAG)
+            self._lag = cut_off - COUNTED, time.monotonic()
         begun = time.monotonic()
         if self.way == "restart":
             self.pair.primary.stop("immediate")
@@ -130,6 +134,11 @@ class Outage(Run):
             self.pair.fail_over()
             self.host.pg = self.pair.current
         return begun, time.monotonic()
+
+    def _lost_polls(self):
+        """Counts are not in the log from which what is missing is written
+        again."""
+        return self._lag
 
     def _outage(self):
         self._make_users()
