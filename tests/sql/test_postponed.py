@@ -158,6 +158,12 @@ def test_hidden_by_a_session_that_did_not_know(db, service, reason, decided):
                                   ([1], {1: "dele"}))
 
 
+def test_leave_limit_is_decided_as_what_was_retrieved(service):
+    service.postpone({1: ("expunge", "leave-limit"), 2: DELE})
+    service.remove([1, 2], "hide", "retrieved")
+    assert state(service) == ([1, 2], [2], {2: "dele"})
+
+
 @pytest.mark.parametrize("action", ["expunge", "move"])
 def test_removed_meanwhile(db, service, action):
     """No state is made for a message that another session has removed, whether

@@ -151,15 +151,17 @@ BEGIN
                                 THEN 0 ELSE s.retrieved_count END,
                        restored_at = NULL,
                        -- Decided is what this hides for the reason that it
-                       -- was postponed for. Of another one it is a session
+                       -- was postponed for (all but DELEs are decided as
+                       -- what was retrieved). Of another one it is a session
                        -- that did not know of it, or that another rule hides
                        -- for; nor does it know what was postponed since the
                        -- intent.
                        postponed =
                            CASE WHEN s.message_guid = excluded.message_guid
                                      AND s.postponed IS NOT NULL AND (
-                                    excluded.reason NOT IN (s.postponed,
-                                                            'mass-delete')
+                                    excluded.reason <> 'mass-delete' AND
+                                    (excluded.reason = 'dele') <>
+                                    (s.postponed = 'dele')
                                     OR EXISTS (
                                     SELECT FROM pop3.intent o
                                      WHERE o.username = i.username
